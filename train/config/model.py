@@ -1,0 +1,85 @@
+"""The compact models. Standard deviations are those of the normal initialisation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from geomem.train.config.base import Section
+
+Std = Annotated[float, Field(ge=0, le=100)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Layers = Annotated[int, Field(ge=1, le=256)]
+
+
+class Transformer(Section):
+    """Pre-norm GPT with learned or sinusoidal positions and tied embeddings."""
+
+    kind: Literal["transformer"]
+    layers: Layers = 2
+    """Number of blocks."""
+    width: Width = 64
+    """Width of the residual stream and of the embeddings."""
+    heads: int = Field(default=4, ge=1, le=1_024)
+    """Attention heads; has to divide width."""
+    mlp_ratio: int = Field(default=4, ge=1, le=64)
+    """Width of the MLP in units of width."""
+    positions: Literal["learned", "sinusoidal", "none"] = "learned"
+    """Position vectors added to the token embeddings."""
+    token_std: Std = 0.02
+    """Of the token embeddings."""
+    position_std: Std = 0.02
+    """Of learned positions; the amplitude of sinusoidal ones. Large positions swamp the tokens."""
+    weight_std: Std = 0.02
+    """Of every linear map."""
+    tie: bool = True
+    """Use the token embeddings as the output matrix."""
+    freeze_embeddings: bool = False
+    """Keep the embeddings (and the output matrix) as they were drawn."""
+    attention: bool = True
+    """Without it the blocks are MLPs."""
+    residual: bool = True
+    """Add each block to its input."""
+    norm: bool = True
+    """LayerNorm before each block and at the end."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Rate, on the embeddings and on the output of each block."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "Transformer":
+        if self.attention and self.width % self.heads:
+            raise PydanticCustomError(
+                "heads",
+                "width {width} cannot be divided by {heads} heads; choose a multiple of {heads}",
+                {"width": self.width, "heads": self.heads, "field": "width"},
+            )
+        return self
+
+
+class FeedForward(Section):
+    """Embedding, square linear maps, unembedding; no positions and no mixing of tokens.
+
+    With `freeze_embeddings: true` and one layer it is the associative control: the only thing
+    that learns is the matrix W of logit(v|u) = e_v W e_u.
+    """
+
+    kind: Literal["feed_forward"]
+    layers: Layers = 1
+    """Number of width x width maps."""
+    width: Width = 32
+    """Width of the embeddings."""
+    activation: Literal["none", "gelu"] = "none"
+    """Between the maps; a single map has none."""
+    token_std: Std = 0.02
+    """Of the token embeddings."""
+    weight_std: Std = 0.02
+    """Of the maps."""
+    tie: bool = True
+    """Use the token embeddings as the output matrix."""
+    freeze_embeddings: bool = False
+    """Keep the embeddings (and the output matrix) as they were drawn."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Rate, on the embeddings and on the output of each map."""
+
+
+ModelConfig = Annotated[Transformer | FeedForward, Field(discriminator="kind")]
