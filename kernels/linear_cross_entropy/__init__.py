@@ -1,0 +1,9 @@
+"""Cross-entropy of hidden states against an embedding matrix, without the logits of all rows."""
+
+from geomem.kernels.linear_cross_entropy.api import (
+    LinearCrossEntropy,
+    Targets,
+    linear_cross_entropy,
+)
+
+__all__ = ["LinearCrossEntropy", "Targets", "linear_cross_entropy"]

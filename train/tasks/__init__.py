@@ -1,0 +1,1 @@
+"""Tasks: from a configuration and a seed to tables of tokens."""

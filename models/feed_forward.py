@@ -1,0 +1,48 @@
+"""Embedding, square maps, unembedding: the smallest model that can memorise edges."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from geomem.models.layers import linear, lookup
+from geomem.models.parameters import Parameter
+from geomem.models.segments import Dropout, Segment
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """Structure of the stack: logit(v|u) = e_v W_L … W_1 e_u, with an optional GELU between."""
+
+    vocab: int
+    layers: int
+    width: int
+    activation: str
+    tie: bool
+    freeze_embeddings: bool
+
+    def parameters(self) -> dict[str, Parameter]:
+        """See `Model.parameters`."""
+        table = Parameter(
+            (self.vocab, self.width), "token_std", trainable=not self.freeze_embeddings
+        )
+        found = {"embedding": table} if self.tie else {"embedding": table, "unembedding": table}
+        square = Parameter((self.width, self.width), "weight_std")
+        return found | {f"map{i}": square for i in range(self.layers)}
+
+    def hidden(
+        self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
+    ) -> list[Tensor]:
+        """See `Model.hidden`; a token's state depends on that token alone, so prefixes are idle."""
+        tokens = torch.cat([segment.tokens.flatten(1) for segment in segments], 1)
+        drop = dropout or (lambda x: x)
+        x = drop(lookup(params["embedding"], tokens))
+        for i in range(self.layers):
+            if i and self.activation == "gelu":
+                x = F.gelu(x, approximate="tanh")
+            x = drop(linear(x, params[f"map{i}"], None))
+        sizes = [segment.tokens.shape[1:] for segment in segments]
+        parts = x.split([B * T for B, T in sizes], 1)
+        return [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]

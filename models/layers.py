@@ -1,0 +1,49 @@
+"""Layers with a leading member axis."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+NORM_EPS = 1e-5
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [K, R, I] times weight [K, I, O] plus bias [K, O]."""
+    if bias is None:
+        return torch.bmm(x, weight)
+    return torch.baddbmm(bias[:, None], x, weight)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """LayerNorm of x [K, R, D] over D with weight and bias [K, D]."""
+    normal = F.layer_norm(x, x.shape[-1:], eps=NORM_EPS)
+    return torch.addcmul(bias[:, None], normal, weight[:, None])
+
+
+class _Lookup(torch.autograd.Function):
+    """Rows of a table; the gradient is summed per row without atomics or a sort."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
+        K, V, _ = table.shape
+        member = torch.arange(K, device=table.device)[:, None]
+        ctx.save_for_backward(index + member * V)
+        ctx.shape = table.shape
+        return table[member, index]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (flat,) = ctx.saved_tensors
+        K, V, D = ctx.shape
+        rows = torch.ops.aten.embedding_dense_backward(
+            grads[0].reshape(-1, D), flat.reshape(-1), K * V, -1, False
+        )
+        return rows.view(K, V, D), None
+
+
+def lookup(table: Tensor, index: Tensor) -> Tensor:
+    """Rows of table [K, V, D] at index int64 [K, R] -> [K, R, D]."""
+    rows: Tensor = _Lookup.apply(table, index)
+    return rows

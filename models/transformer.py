@@ -1,0 +1,170 @@
+"""Pre-norm GPT as a stack; every part of a block can be switched off (arXiv 2510.26745).
+
+K members · B sequences · T tokens · P prefix tokens · R rows of all segments · D width · H heads
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from geomem.kernels import short_attention
+from geomem.models.layers import layer_norm, linear, lookup
+from geomem.models.parameters import Parameter
+from geomem.models.segments import Dropout, Segment
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """Structure of the stack; `context` is the longest prefix plus tokens."""
+
+    vocab: int
+    context: int
+    layers: int
+    width: int
+    heads: int
+    mlp_ratio: int
+    positions: str
+    tie: bool
+    freeze_embeddings: bool
+    attention: bool
+    residual: bool
+    norm: bool
+
+    def parameters(self) -> dict[str, Parameter]:
+        """See `Model.parameters`."""
+        D, F4 = self.width, self.width * self.mlp_ratio
+        table = Parameter((self.vocab, D), "token_std", trainable=not self.freeze_embeddings)
+        found = {"embedding": table}
+        if not self.tie:
+            found["unembedding"] = table
+        if self.positions == "learned":
+            found["positions"] = Parameter((self.context, D), "position_std")
+        elif self.positions == "sinusoidal":
+            found["position_scale"] = Parameter(
+                (1,), constant="position_std", trainable=False
+            )
+        for i in range(self.layers):
+            found |= self._block_parameters(f"block{i}.", D, F4)
+        if self.norm:
+            found |= _norm_parameters("final_norm.", D)
+        return found
+
+    def _block_parameters(self, at: str, D: int, F4: int) -> dict[str, Parameter]:
+        found: dict[str, Parameter] = {}
+        if self.attention:
+            if self.norm:
+                found |= _norm_parameters(f"{at}norm1.", D)
+            found |= _linear_parameters(f"{at}qkv.", D, 3 * D)
+            found |= _linear_parameters(f"{at}out.", D, D)
+        if self.norm:
+            found |= _norm_parameters(f"{at}norm2.", D)
+        found |= _linear_parameters(f"{at}up.", D, F4)
+        found |= _linear_parameters(f"{at}down.", F4, D)
+        return found
+
+    def hidden(
+        self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
+    ) -> list[Tensor]:
+        """See `Model.hidden`; needs no more rows than one per prefix token and one per token."""
+        rows = _Rows(segments, prefixes=self.attention)
+        drop = dropout or (lambda x: x)
+        x = lookup(params["embedding"], rows.tokens)
+        x = drop(self._add_positions(x, params, rows))
+        for i in range(self.layers):
+            x = self._block(x, params, f"block{i}.", rows, drop)
+        if self.norm:
+            x = _norm(x, params, "final_norm.")
+        return [rows.view(x, *place) for place in rows.places]
+
+    def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: "_Rows") -> Tensor:
+        if self.positions == "learned":
+            return x + params["positions"][:, rows.positions]
+        if self.positions == "sinusoidal":
+            waves = sinusoids(self.context, self.width, x)[rows.positions]
+            return x + params["position_scale"][:, :, None] * waves
+        return x
+
+    def _block(
+        self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: "_Rows", drop: Dropout
+    ) -> Tensor:
+        if self.attention:
+            y = _norm(x, params, f"{at}norm1.") if self.norm else x
+            y = drop(self._attend(y, params, at, rows))
+            x = x + y if self.residual else y
+        y = _norm(x, params, f"{at}norm2.") if self.norm else x
+        y = F.gelu(_linear(y, params, f"{at}up."), approximate="tanh")
+        y = drop(_linear(y, params, f"{at}down."))
+        return x + y if self.residual else y
+
+    def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: "_Rows") -> Tensor:
+        qkv = _linear(x, params, f"{at}qkv.").unflatten(2, (3, self.heads, -1))
+        mixed: list[Tensor] = []
+        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
+            q, k, v = rows.view(qkv, *place).unbind(3)
+            if prefix is None:
+                mixed.append(short_attention(q, k, v).flatten(1, 2))
+                continue
+            head = rows.view(qkv, *prefix)
+            pq, pk, pv = head.unbind(3)
+            mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
+            mixed.append(short_attention(q, k, v, pk[:, 0], pv[:, 0]).flatten(1, 2))
+        return _linear(torch.cat(mixed, 1).flatten(2), params, f"{at}out.")
+
+
+class _Rows:
+    """All tokens of all segments as one axis of rows: prefixes once, then the sequences."""
+
+    def __init__(self, segments: Sequence[Segment], prefixes: bool) -> None:
+        tokens: list[Tensor] = []
+        positions: list[Tensor] = []
+        self.prefix_places: list[tuple[int, int, int] | None] = []
+        self.places: list[tuple[int, int, int]] = []
+        start = 0
+        for segment in segments:
+            K, B, T = segment.tokens.shape
+            P = segment.prefix.shape[1]
+            device = segment.tokens.device
+            self.prefix_places.append((start, 1, P) if prefixes and P else None)
+            if prefixes and P:
+                tokens.append(segment.prefix)
+                positions.append(torch.arange(P, device=device))
+                start += P
+            tokens.append(segment.tokens.reshape(K, B * T))
+            positions.append(torch.arange(P, P + T, device=device).repeat(B))
+            self.places.append((start, B, T))
+            start += B * T
+        self.tokens, self.positions = torch.cat(tokens, 1), torch.cat(positions)
+
+    def view(self, x: Tensor, start: int, B: int, T: int) -> Tensor:
+        """Rows [start, start + B*T) of x [K, R, ...] as [K, B, T, ...]."""
+        return x[:, start : start + B * T].unflatten(1, (B, T))
+
+
+def sinusoids(context: int, width: int, like: Tensor) -> Tensor:
+    """Positions of "Attention is all you need", [context, width], amplitude 1."""
+    place = torch.arange(context, device=like.device, dtype=like.dtype)[:, None]
+    half = torch.arange((width + 1) // 2, device=like.device, dtype=like.dtype)
+    angle = place * 10_000.0 ** (-2 * half / width)
+    return torch.stack([angle.sin(), angle.cos()], 2).flatten(1)[:, :width]
+
+
+def _linear_parameters(at: str, inputs: int, outputs: int) -> dict[str, Parameter]:
+    return {
+        f"{at}weight": Parameter((inputs, outputs), "weight_std"),
+        f"{at}bias": Parameter((outputs,)),
+    }
+
+
+def _norm_parameters(at: str, width: int) -> dict[str, Parameter]:
+    return {f"{at}weight": Parameter((width,), constant=1.0), f"{at}bias": Parameter((width,))}
+
+
+def _linear(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:
+    return linear(x, params[f"{at}weight"], params[f"{at}bias"])
+
+
+def _norm(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:
+    return layer_norm(x, params[f"{at}weight"], params[f"{at}bias"])

@@ -1,0 +1,152 @@
+"""One fixed graph, to be memorised in the parameters (arXiv 2510.26745), as tables of tokens.
+
+K members · n nodes · E edge examples · U nodes with an example · P paths · T tokens · L targets
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geomem.kernels.streams import permutation, stream_keys
+from geomem.train.config.run import RunConfig, held_out_count
+from geomem.train.config.task import InWeights
+from geomem.train.tasks.graphs import Graph, Ints, build_graph
+from geomem.train.tasks.vocabulary import FIRST_NODE, Special
+
+
+@dataclass(frozen=True)
+class EdgeTable:
+    """Edge examples u -> v. source, target: tokens, int64 [K, E].
+
+    Equal sources stand together: the examples of row r are those whose `row` [E] is r, and
+    prefixes [K, U] holds each source once.
+    """
+
+    source: Tensor
+    target: Tensor
+    row: Tensor
+    prefixes: Tensor
+
+
+@dataclass(frozen=True)
+class PathTable:
+    """Path examples. tokens: int64 [K, P, T], what the model reads behind the task token.
+
+    targets: int64 [K, P, L], predicted at the last L positions of tokens; first_hop: which target
+    is the first node after the root; train, held_out: int64 [K, ·], rows of the table.
+    """
+
+    tokens: Tensor
+    targets: Tensor
+    first_hop: int
+    train: Tensor
+    held_out: Tensor
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All that the members of a stack learn from.
+
+    vocab: number of tokens; node_token: int64 [K, n], the token of each node in canonical order;
+    edge_tag, path_tag: int64 [K, 0 or 1], the task token in front of each kind of example.
+    """
+
+    graph: Graph
+    vocab: int
+    node_token: Tensor
+    edges: EdgeTable
+    paths: PathTable | None
+    edge_tag: Tensor
+    path_tag: Tensor
+
+    @property
+    def context(self) -> int:
+        """Longest sequence, task token included."""
+        tag = self.edge_tag.shape[1]
+        return tag + max(1, self.paths.tokens.shape[2] if self.paths else 1)
+
+
+def edge_examples(graph: Graph, task: InWeights) -> Ints:
+    """Return the directed edges to learn, int64 [E, 2], sorted by source, then target."""
+    parts = []
+    if task.edges in ("both", "forward"):
+        parts.append(graph.edges)
+    if task.edges in ("both", "backward"):
+        parts.append(graph.edges[:, ::-1])
+    if task.self_edges:
+        nodes = np.arange(graph.n)
+        parts.append(np.stack([nodes, nodes], 1))
+    edges: Ints = np.unique(np.concatenate(parts), axis=0)
+    return edges
+
+
+def held_out_paths(graph: Graph, task: InWeights, seed: int) -> Ints:
+    """Return the rows of graph.paths that are never trained on, ascending."""
+    assert graph.branch is not None
+    groups = graph.branch if task.split == "first_token" else np.arange(len(graph.branch))
+    total = int(groups.max()) + 1
+    order = permutation(stream_keys([seed], "split"), total)[0].numpy()
+    chosen = np.isin(groups, order[: held_out_count(total, task.test_fraction)])
+    return np.flatnonzero(chosen)
+
+
+def _edge_table(graph: Graph, task: InWeights, node_token: Tensor) -> EdgeTable:
+    edges = edge_examples(graph, task)
+    sources, row = np.unique(edges[:, 0], return_inverse=True)
+    source, target = (node_token[:, torch.from_numpy(edges[:, i].copy())] for i in (0, 1))
+    return EdgeTable(source, target, torch.from_numpy(row), node_token[:, torch.from_numpy(sources)])
+
+
+def _path_tokens(paths: Tensor, task: InWeights, targets: Tensor) -> Tensor:
+    """[start node] leaf [PAUSE]… and all targets but the last, [K, P, T]."""
+    K, P, _ = paths.shape
+    pauses = paths.new_full((K, P, task.pauses), Special.PAUSE)
+    seen = targets[:, :, :-1]
+    if task.teacherless:
+        seen = torch.full_like(seen, Special.TEACHERLESS)
+    start = paths[:, :, :1] if task.start_node else paths[:, :, :0]
+    return torch.cat([start, paths[:, :, -1:], pauses, seen], 2)
+
+
+def _path_table(
+    graph: Graph, task: InWeights, node_token: Tensor, seeds: Sequence[int]
+) -> PathTable:
+    assert graph.paths is not None
+    paths = node_token[:, torch.from_numpy(graph.paths)]
+    length = paths.shape[2]
+    if task.target == "hardest_token":
+        targets, first_hop = paths[:, :, 1:2], 0
+    elif task.reverse_paths:
+        targets, first_hop = paths.flip(2), length - 2
+    else:
+        targets, first_hop = paths, 1
+    rows = np.arange(len(graph.paths))
+    out = [held_out_paths(graph, task, seed) for seed in seeds]
+    train = np.stack([np.setdiff1d(rows, held) for held in out])
+    tokens = _path_tokens(paths, task, targets)
+    held_out = torch.from_numpy(np.stack(out))
+    return PathTable(tokens, targets.contiguous(), first_hop, torch.from_numpy(train), held_out)
+
+
+def _tags(task: InWeights, token: Special, K: int) -> Tensor:
+    return torch.full((K, int(task.task_token)), int(token))
+
+
+def build_tables(runs: Sequence[RunConfig]) -> Tables:
+    """Return the tables of a stack of runs that share graph and task, on the CPU."""
+    task, graph = runs[0].task, build_graph(runs[0].graph)
+    seeds = [run.seed for run in runs]
+    node_token = FIRST_NODE + permutation(stream_keys(seeds, "labels"), graph.n)
+    with_paths = task.recipe != "edges_only"
+    return Tables(
+        graph=graph,
+        vocab=FIRST_NODE + graph.n,
+        node_token=node_token,
+        edges=_edge_table(graph, task, node_token),
+        paths=_path_table(graph, task, node_token, seeds) if with_paths else None,
+        edge_tag=_tags(task, Special.EDGE, len(runs)),
+        path_tag=_tags(task, Special.PATH, len(runs)),
+    )
