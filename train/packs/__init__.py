@@ -1,0 +1,16 @@
+"""Packs: the immutable files that hold what a stack of runs learned. Needs numpy alone."""
+
+from geomem.train.packs.atomic import atomic_write
+from geomem.train.packs.errors import DiskError, PackError
+from geomem.train.packs.reader import Pack, open_pack
+from geomem.train.packs.writer import PackInfo, write_pack
+
+__all__ = [
+    "DiskError",
+    "Pack",
+    "PackError",
+    "PackInfo",
+    "atomic_write",
+    "open_pack",
+    "write_pack",
+]
