@@ -46,7 +46,8 @@ def uniform(keys: Tensor, counters: Tensor) -> Tensor:
 
 def normal(keys: Tensor, counters: Tensor) -> Tensor:
     """Return standard normal float64, [K, *counters.shape]."""
-    return torch.special.ndtri(uniform(keys, counters))
+    quantile: Tensor = torch.special.ndtri(uniform(keys, counters))
+    return quantile
 
 
 def permutation(keys: Tensor, n: int, epoch: int = 0) -> Tensor:

@@ -3,7 +3,7 @@
 K members · B sequences · T tokens · P prefix tokens · R rows of all segments · D width · H heads
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,9 +43,7 @@ class Transformer:
         if self.positions == "learned":
             found["positions"] = Parameter((self.context, D), "position_std")
         elif self.positions == "sinusoidal":
-            found["position_scale"] = Parameter(
-                (1,), constant="position_std", trainable=False
-            )
+            found["position_scale"] = Parameter((1,), constant="position_std", trainable=False)
         for i in range(self.layers):
             found |= self._block_parameters(f"block{i}.", D, F4)
         if self.norm:
@@ -140,7 +138,8 @@ class _Rows:
 
     def view(self, x: Tensor, start: int, B: int, T: int) -> Tensor:
         """Rows [start, start + B*T) of x [K, R, ...] as [K, B, T, ...]."""
-        return x[:, start : start + B * T].unflatten(1, (B, T))
+        part: Tensor = x[:, start : start + B * T].unflatten(1, (B, T))
+        return part
 
 
 def sinusoids(context: int, width: int, like: Tensor) -> Tensor:

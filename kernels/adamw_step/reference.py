@@ -8,7 +8,7 @@ from geomem.kernels.adamw_step.api import AdamWHyper
 TILE = 1 << 16  # elements per pass: the five arrays of a tile stay in a core's cache
 
 
-def _update(p: Tensor, g: Tensor, m: Tensor, v: Tensor, h: AdamWHyper) -> None:
+def _update(h: AdamWHyper, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
     lr, decay, beta1, beta2, eps, scale, step = (t[:, None] for t in h)
     g = g * scale
     m.lerp_(g, 1 - beta1)
@@ -33,10 +33,10 @@ def adamw_step(
     if not bool(active.all()):
         rows = active.nonzero()[:, 0]
         parts = [t[rows] for t in tensors]
-        _update(*parts, AdamWHyper(*(t[rows] for t in hyper)))
+        _update(AdamWHyper(*(t[rows] for t in hyper)), *parts)
         for whole, part in zip(tensors, parts, strict=True):
             whole[rows] = part
         return
     width = max(1, TILE // parameters.shape[0])
     for start in range(0, parameters.shape[1], width):
-        _update(*(t[:, start : start + width] for t in tensors), hyper)
+        _update(hyper, *(t[:, start : start + width] for t in tensors))

@@ -148,7 +148,7 @@ class _Pass:
                 dx.append(torch.bmm(dlogits, self.embedding) / self.total[:, None, None])
                 scaled = part / self.total[:, None, None]
                 de = de.baddbmm_(dlogits.mT, scaled) if start else torch.bmm(dlogits.mT, scaled)
-        columns = [torch.cat(parts, 1) if len(parts) > 1 else parts[0] for parts in zip(*results)]
+        columns = [torch.cat(parts, 1) for parts in zip(*results, strict=True)]
         loss = columns[0].sum(1) / self.total
         return LinearCrossEntropy(loss, *columns), torch.cat(dx, 1) if dx else self.x[:0], de
 

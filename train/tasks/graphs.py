@@ -19,9 +19,10 @@ from geomem.train.tasks.edge_list import read_edge_list
 Ints = NDArray[np.int64]
 
 # arXiv 2510.26745: 16 nodes in two parts that have nothing in common.
-_IRREGULAR = (
-    "0-1 1-2 1-3 2-3 3-4 4-5 5-6 5-8 6-7 7-8 8-9 9-10 10-11 11-0 12-13 12-14 12-15 13-14 13-15 14-15"
-)
+_IRREGULAR = """
+0-1 1-2 1-3 2-3 3-4 4-5 5-6 5-8 6-7 7-8 8-9 9-10 10-11 11-0
+12-13 12-14 12-15 13-14 13-15 14-15
+"""
 
 
 @dataclass(frozen=True)

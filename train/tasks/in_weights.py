@@ -4,7 +4,8 @@ K members · n nodes · E edge examples · U nodes with an example · P paths ·
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,6 +69,20 @@ class Tables:
         tag = self.edge_tag.shape[1]
         return tag + max(1, self.paths.tokens.shape[2] if self.paths else 1)
 
+    def to(self, device: torch.device) -> "Tables":
+        """Return the tables with every tensor on the device."""
+        moved: Tables = _to(self, device)
+        return moved
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if is_dataclass(value) and not isinstance(value, (type, Graph)):
+        found = {f.name: _to(getattr(value, f.name), device) for f in fields(value)}
+        return replace(value, **found)
+    return value
+
 
 def edge_examples(graph: Graph, task: InWeights) -> Ints:
     """Return the directed edges to learn, int64 [E, 2], sorted by source, then target."""
@@ -97,7 +112,9 @@ def _edge_table(graph: Graph, task: InWeights, node_token: Tensor) -> EdgeTable:
     edges = edge_examples(graph, task)
     sources, row = np.unique(edges[:, 0], return_inverse=True)
     source, target = (node_token[:, torch.from_numpy(edges[:, i].copy())] for i in (0, 1))
-    return EdgeTable(source, target, torch.from_numpy(row), node_token[:, torch.from_numpy(sources)])
+    return EdgeTable(
+        source, target, torch.from_numpy(row), node_token[:, torch.from_numpy(sources)]
+    )
 
 
 def _path_tokens(paths: Tensor, task: InWeights, targets: Tensor) -> Tensor:

@@ -1,0 +1,124 @@
+"""What one step reads and predicts: segments for the model, targets for the loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geomem.kernels import LinearCrossEntropy, Targets, linear_cross_entropy
+from geomem.models import Dropout, Model, Segment, output_matrix
+from geomem.train.config.run import RunConfig
+from geomem.train.stack.members import Stage
+from geomem.train.stack.sampling import EpochStream
+from geomem.train.tasks.in_weights import Tables
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment whose last L positions predict: targets [K, B*L], or several per sequence."""
+
+    segment: Segment
+    targets: Tensor | Targets
+    length: int
+
+
+def gather_rows(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows [K, B] of a table [K, P, ...] -> [K, B, ...]."""
+    member = torch.arange(table.shape[0], device=table.device)[:, None]
+    return table[member, rows]
+
+
+def edge_part(tables: Tables, first: int = 0, last: int | None = None) -> Part:
+    """Edge examples with equal prefixes computed once; rows [first, last) of the prefixes."""
+    edges = tables.edges
+    prefixes = edges.prefixes[:, first:last]
+    inside = (edges.row >= first) & (edges.row < first + prefixes.shape[1])
+    row = (edges.row[inside] - first).expand(prefixes.shape[0], -1).contiguous()
+    targets = Targets(row, edges.target[:, inside], torch.ones(row.shape, device=row.device))
+    return Part(Segment(prefixes[:, :, None], tables.edge_tag), targets, 1)
+
+
+def sampled_edge_part(tables: Tables, rows: Tensor) -> Part:
+    """The edge examples of a step; rows: int64 [K, B]."""
+    source, target = (t.gather(1, rows) for t in (tables.edges.source, tables.edges.target))
+    return Part(Segment(source[:, :, None], tables.edge_tag), target, 1)
+
+
+def path_part(tables: Tables, rows: Tensor) -> Part:
+    """The path examples in rows [K, B] of the path table."""
+    assert tables.paths is not None
+    targets = gather_rows(tables.paths.targets, rows)
+    tokens = gather_rows(tables.paths.tokens, rows)
+    return Part(Segment(tokens, tables.path_tag), targets.flatten(1), targets.shape[2])
+
+
+class Batches:
+    """The parts of every step of a stage."""
+
+    def __init__(
+        self, runs: Sequence[RunConfig], tables: Tables, stage: Stage, device: torch.device
+    ) -> None:
+        train, seeds = runs[0].train, [run.seed for run in runs]
+        self._tables, self._stage = tables, stage
+        self._edge_stream = self._path_stream = None
+        if train.edge_batch != "all":
+            size = tables.edges.source.shape[1]
+            self._edge_stream = EpochStream(seeds, "edge order", size, train.edge_batch, device)
+        else:
+            self._all_edges = edge_part(tables)
+        if tables.paths is not None and train.path_batch != "all":
+            size = tables.paths.train.shape[1]
+            self._path_stream = EpochStream(seeds, "path order", size, train.path_batch, device)
+
+    def parts(self, step: int) -> list[Part]:
+        """Return the parts of a step, counted from the start of the stage."""
+        found = []
+        if self._stage.edges:
+            found.append(self._edges(step))
+        if self._stage.paths:
+            found.append(self._paths(step))
+        return found
+
+    def _edges(self, step: int) -> Part:
+        if self._edge_stream is None:
+            return self._all_edges
+        return sampled_edge_part(self._tables, self._edge_stream.batch(step))
+
+    def _paths(self, step: int) -> Part:
+        assert self._tables.paths is not None
+        train = self._tables.paths.train
+        if self._path_stream is not None:
+            train = train.gather(1, self._path_stream.batch(step))
+        return path_part(self._tables, train)
+
+
+def join_targets(parts: Sequence[Part]) -> Tensor | Targets:
+    """Return the targets of all parts over one axis of rows."""
+    if all(isinstance(part.targets, Tensor) for part in parts):
+        return torch.cat([part.targets for part in parts if isinstance(part.targets, Tensor)], 1)
+    entries, start = [], 0
+    for part in parts:
+        K, B, _ = part.segment.tokens.shape
+        targets = part.targets
+        if isinstance(targets, Tensor):
+            row = torch.arange(B * part.length, device=targets.device).expand(K, -1)
+            targets = Targets(row, targets, torch.ones(targets.shape, device=targets.device))
+        entries.append(Targets(targets.row + start, targets.token, targets.weight))
+        start += B * part.length
+    return Targets(*(torch.cat(columns, 1) for columns in zip(*entries, strict=True)))
+
+
+def predict(
+    model: Model,
+    params: dict[str, Tensor],
+    parts: Sequence[Part],
+    dropout: Dropout | None = None,
+    metrics: bool = False,
+) -> LinearCrossEntropy:
+    """Run the model over the parts and score their targets; rows follow the parts in order."""
+    hidden = model.hidden(params, [part.segment for part in parts], dropout)
+    rows = [h[:, :, -p.length :].flatten(1, 2) for h, p in zip(hidden, parts, strict=True)]
+    targets = join_targets(parts)
+    matrix = output_matrix(params)
+    return linear_cross_entropy(torch.cat(rows, 1), matrix, targets, metrics=metrics)

@@ -1,0 +1,30 @@
+"""From a stack's configuration to its model."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from geomem.models import FeedForward, Model, Transformer
+from geomem.train.config import model as config
+from geomem.train.config.run import RunConfig
+from geomem.train.tasks.in_weights import Tables
+
+_INIT_FIELDS = ("token_std", "position_std", "weight_std")
+
+
+def build_model(run: RunConfig, tables: Tables) -> Model:
+    """Return the model that every member of the run's stack has."""
+    structure = run.model.model_dump(exclude={"kind", "dropout", *_INIT_FIELDS})
+    if isinstance(run.model, config.Transformer):
+        return Transformer(vocab=tables.vocab, context=tables.context, **structure)
+    return FeedForward(vocab=tables.vocab, **structure)
+
+
+def initial_settings(runs: Sequence[RunConfig]) -> Mapping[str, Tensor]:
+    """Return what the initialisation varies per member, float64 [K] each."""
+    names = [name for name in _INIT_FIELDS if hasattr(runs[0].model, name)]
+    return {
+        name: torch.tensor([getattr(run.model, name) for run in runs], dtype=torch.float64)
+        for name in names
+    }

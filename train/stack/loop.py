@@ -1,0 +1,178 @@
+"""Train one stack from its runs to the tensors of its pack."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from geomem.models import Model
+from geomem.train.config.run import RunConfig
+from geomem.train.stack import checkpoint as checkpoints
+from geomem.train.stack.batches import Batches, gather_rows
+from geomem.train.stack.build import build_model
+from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.members import (
+    Settings,
+    Stage,
+    evaluation_steps,
+    history_steps,
+    rate_table,
+    stages_of,
+)
+from geomem.train.stack.result import StackResult, collect
+from geomem.train.stack.state import NOT_YET, State
+from geomem.train.stack.step import Step
+from geomem.train.tasks.in_weights import Tables, build_tables
+
+REPORT_SECONDS = 0.5
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; what was done stands in the checkpoint."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stack is; loss is the median over active members, in nats."""
+
+    step: int
+    steps: int
+    members: int
+    active: int
+    member_steps: int
+    loss: float
+
+
+class _Trainer:
+    def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
+        self.runs, self.device = runs, device
+        self.tables: Tables = build_tables(runs).to(device)
+        self.model: Model = build_model(runs[0], self.tables)
+        self.state = State(runs, self.model, device)
+        self.settings = Settings(runs, device)
+        self.step = Step(runs, self.model, self.state, self.settings)
+        self.own_points = [evaluation_steps(run) for run in runs]
+        self.points = set().union(*self.own_points)
+        self.history = set().union(*(history_steps(run) for run in runs))
+        longest = max(runs, key=lambda run: run.train.steps)
+        self.steps = longest.train.steps
+        self.stages = stages_of(longest)
+
+    def stage_at(self, step: int) -> tuple[int, Stage]:
+        return max((i, stage) for i, stage in enumerate(self.stages) if stage.start <= step)
+
+    def train(self, between: Callable[[], None]) -> None:
+        """Train to the end, or until no member is active; `between` runs after every step."""
+        while self.state.step < self.steps and bool(self.state.active.any()):
+            self._train_to_point(between)
+
+    def _train_to_point(self, between: Callable[[], None]) -> None:
+        state = self.state
+        index, stage = self.stage_at(state.step)
+        ahead = [s for s in self.points | self.history if s > state.step]
+        stop = min([*ahead, stage.start + stage.steps])
+        batches = Batches(self.runs, self.tables, stage, self.device)
+        first = state.step - stage.start
+        if first == 0:
+            state.arena.reset_moments()
+            self._keep_history()
+        rates = rate_table(self.runs, index, first, stop - state.step).to(self.device)
+        active = int(state.active.sum())
+        for lr in rates:
+            in_stage = state.step - stage.start
+            self.step(batches.parts(in_stage), lr, in_stage)
+            state.member_steps += active
+            between()
+        self._end_of_block()
+
+    def _end_of_block(self) -> None:
+        state = self.state
+        if state.step in self.points:
+            self._evaluate()
+        self._keep_history()
+        state.active &= self.settings.steps > state.step
+
+    def _due(self) -> Tensor:
+        """Members that are measured now: at their own points, as long as they train."""
+        own = [self.state.step in points for points in self.own_points]
+        return torch.tensor(own, device=self.device) & self.state.active
+
+    def _evaluate(self) -> None:
+        state, due = self.state, self._due()
+        found = {"loss": state.loss_sum / state.loss_count}
+        found |= evaluate(self.model, state.arena.params, self.tables)
+        for name, value in found.items():
+            shown = torch.where(due.view(-1, *[1] * (value.dim() - 1)), value, torch.nan)
+            state.metrics.setdefault(name, []).append(shown)
+        state.metrics_step.append(state.step)
+        state.loss_sum.masked_fill_(due, 0)
+        state.loss_count.masked_fill_(due, 0)
+        self._stop_early(found, due)
+
+    def _stop_early(self, found: dict[str, Tensor], due: Tensor) -> None:
+        for k, run in enumerate(self.runs):
+            rule = run.train.stop_when
+            if rule is None or rule.metric not in found:
+                continue
+            reached = due[k] & (found[rule.metric][k] >= rule.reaches)
+            self.state.stopped_at[k] = torch.where(reached, self.state.step, NOT_YET)
+            self.state.active[k] &= ~reached
+
+    def _keep_history(self) -> None:
+        state = self.state
+        if state.step in self.history and state.step not in state.history_step:
+            table = state.arena.params["embedding"].detach()
+            state.history.append(gather_rows(table, self.tables.node_token).cpu())
+            state.history_step.append(state.step)
+
+    def progress(self) -> Progress:
+        state = self.state
+        active = state.active.nonzero()[:, 0]
+        mean = (state.loss_sum / state.loss_count)[active]
+        loss = float(mean.nanmedian()) if len(active) else float("nan")
+        K = len(self.runs)
+        return Progress(state.step, self.steps, K, len(active), state.member_steps, loss)
+
+
+def train_stack(
+    runs: Sequence[RunConfig],
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 300.0,
+    keep_parameters: bool = False,
+    report: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> StackResult:
+    """Train runs of one shape together and return the tensors and metadata of their pack.
+
+    checkpoint: file to continue from if it is of this stack, and to write every
+    checkpoint_seconds; report: called a few times per second; stop: asked after every step.
+    Raises Interrupted, after writing the checkpoint, when stop() turns true.
+    """
+    torch.set_flush_denormal(True)
+    begin = time.monotonic()
+    trainer = _Trainer(runs, torch.device(device))
+    if checkpoint is not None:
+        checkpoints.load(checkpoint, runs, trainer.state)
+    reported = saved = begin
+
+    def between() -> None:
+        nonlocal reported, saved
+        now = time.monotonic()
+        stopping = stop is not None and stop()
+        if checkpoint is not None and (stopping or now - saved >= checkpoint_seconds):
+            checkpoints.save(checkpoint, runs, trainer.state)
+            saved = now
+        if stopping:
+            raise Interrupted
+        if report is not None and now - reported >= REPORT_SECONDS:
+            report(trainer.progress())
+            reported = now
+
+    trainer.train(between)
+    wall = time.monotonic() - begin
+    return collect(runs, trainer.tables, trainer.state, device, wall, keep_parameters)

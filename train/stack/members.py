@@ -1,0 +1,88 @@
+"""What differs between the members of a stack, as tensors [K], and their learning rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geomem.train.config.run import RunConfig
+from geomem.train.config.training import Optim
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps [start, start + steps) of a run, with its own optimiser state and schedule."""
+
+    edges: bool
+    paths: bool
+    start: int
+    steps: int
+    lr: float
+    warmup_steps: int
+
+
+def stages_of(run: RunConfig) -> list[Stage]:
+    """Return the stages of a run in order; all but the staged recipe have one."""
+    optim, steps, recipe = run.optim, run.train.steps, run.task.recipe
+    if recipe == "staged":
+        first = run.train.edge_steps or 0
+        lr = optim.edge_lr if optim.edge_lr is not None else optim.lr
+        return [
+            Stage(True, False, 0, first, lr, optim.edge_warmup_steps),
+            Stage(False, True, first, steps - first, optim.lr, optim.warmup_steps),
+        ]
+    return [Stage(True, recipe == "mixed", 0, steps, optim.lr, optim.warmup_steps)]
+
+
+def learning_rates(optim: Optim, stage: Stage, steps: Tensor) -> Tensor:
+    """Return the learning rate at steps (counted from the stage's start), float64 [n]."""
+    warmup = ((steps + 1) / max(1, stage.warmup_steps)).clamp(max=1.0)
+    rest = max(1, stage.steps - stage.warmup_steps)
+    progress = ((steps - stage.warmup_steps) / rest).clamp(0.0, 1.0)
+    if optim.schedule == "cosine":
+        floor = optim.final_lr_fraction
+        decay = floor + (1 - floor) * 0.5 * (1 + torch.cos(torch.pi * progress))
+    else:
+        decay = torch.ones_like(progress)
+    return stage.lr * warmup * decay
+
+
+def evaluation_steps(run: RunConfig) -> set[int]:
+    """Return after how many steps a run is measured; the end of every stage is among them."""
+    every = run.train.eval_every or -(-run.train.steps // 20)
+    ends = {stage.start + stage.steps for stage in stages_of(run)}
+    return set(range(every, run.train.steps + 1, every)) | ends
+
+
+def history_steps(run: RunConfig) -> set[int]:
+    """Return after how many steps a run's embeddings are kept, 0 and the last included."""
+    every = run.train.history_every
+    if every is None:
+        return set()
+    return set(range(0, run.train.steps + 1, every)) | {run.train.steps}
+
+
+class Settings:
+    """Per-member settings of the optimiser, float32 [K] on the stack's device."""
+
+    def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
+        def column(values: Sequence[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)
+
+        optims = [run.optim for run in runs]
+        self.weight_decay = column([o.weight_decay for o in optims])
+        self.beta1 = column([o.betas[0] for o in optims])
+        self.beta2 = column([o.betas[1] for o in optims])
+        self.eps = column([o.eps for o in optims])
+        self.clip = column([o.clip if o.clip is not None else torch.inf for o in optims])
+        self.steps = column([run.train.steps for run in runs])
+        self.divergence_loss = column([run.train.divergence_loss for run in runs])
+        self.dropout = column([getattr(run.model, "dropout", 0.0) for run in runs])
+
+
+def rate_table(runs: Sequence[RunConfig], index: int, first: int, count: int) -> Tensor:
+    """Return learning rates, float32 [count, K], for stage `index` from step `first` of it on."""
+    steps = torch.arange(first, first + count, dtype=torch.float64)
+    columns = [learning_rates(run.optim, stages_of(run)[index], steps) for run in runs]
+    return torch.stack(columns, 1).float()

@@ -1,0 +1,62 @@
+"""Batches and dropout from counter-based streams: step s of a run is the same in every stack."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from geomem.kernels.streams import permutation, random_bits, stream_keys
+
+
+class EpochStream:
+    """Endless order of a table's rows, reshuffled each epoch and for each member.
+
+    Batch s holds places [s B, (s + 1) B) of the endless order; it may span epochs.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], purpose: str, size: int, batch: int, device: torch.device
+    ) -> None:
+        self._keys = stream_keys(seeds, purpose, device)
+        self._size, self._batch = size, batch
+        self._orders: dict[int, Tensor] = {}
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self._orders:
+            self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1}
+            self._orders[epoch] = permutation(self._keys, self._size, epoch)
+        return self._orders[epoch]
+
+    def batch(self, step: int) -> Tensor:
+        """Return the table rows of a step, int64 [K, B]."""
+        place, stop = step * self._batch, (step + 1) * self._batch
+        parts = []
+        while place < stop:
+            epoch, offset = divmod(place, self._size)
+            take = min(stop - place, self._size - offset)
+            parts.append(self._order(epoch)[:, offset : offset + take])
+            place += take
+        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+
+
+_FRACTION_BITS = 24
+_SITES = 1 << 12
+
+
+class DropoutStream:
+    """Dropout of one step: every call is the next site, with its own counters."""
+
+    def __init__(self, keys: Tensor, rates: Tensor, step: int) -> None:
+        self._keys, self._rates = keys, rates
+        self._site = step * _SITES
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Zero elements of x [K, ...] at each member's rate and scale the rest up."""
+        count = x[0].numel()
+        first = self._site << 32
+        self._site += 1
+        counters = torch.arange(first, first + count, device=x.device)
+        draw = random_bits(self._keys, counters) & ((1 << _FRACTION_BITS) - 1)
+        rates = self._rates.view(-1, *[1] * (x.dim() - 1))
+        kept = draw.view(x.shape) >= (rates * (1 << _FRACTION_BITS)).long()
+        return x * kept / (1 - rates)

@@ -1,0 +1,71 @@
+"""One optimiser step of a whole stack, without waiting for the device."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from geomem.kernels import AdamWHyper, adamw_step
+from geomem.kernels.streams import stream_keys
+from geomem.models import Model
+from geomem.train.config.run import RunConfig
+from geomem.train.stack.batches import Part, predict
+from geomem.train.stack.members import Settings
+from geomem.train.stack.sampling import DropoutStream
+from geomem.train.stack.state import State
+
+
+class Step:
+    """Forward, loss, backward, clipping and AdamW for every active member."""
+
+    def __init__(
+        self, runs: Sequence[RunConfig], model: Model, state: State, settings: Settings
+    ) -> None:
+        self._model, self._state, self._settings = model, state, settings
+        self._dropout_keys = None
+        if any(getattr(run.model, "dropout", 0.0) for run in runs):
+            seeds = [run.seed for run in runs]
+            self._dropout_keys = stream_keys(seeds, "dropout", state.active.device)
+
+    def __call__(self, parts: Sequence[Part], lr: Tensor, in_stage: int) -> None:
+        """Train on the parts; lr: [K]; in_stage: steps of this stage done before."""
+        loss = self._gradients(parts)
+        norm = torch.linalg.vector_norm(self._state.arena.gradients, dim=1)
+        self._note(loss, norm)
+        self._update(lr, norm, in_stage)
+        self._state.step += 1
+
+    def _gradients(self, parts: Sequence[Part]) -> Tensor:
+        state, dropout = self._state, None
+        if self._dropout_keys is not None:
+            dropout = DropoutStream(self._dropout_keys, self._settings.dropout, state.step)
+        loss = predict(self._model, state.arena.params, parts, dropout).loss
+        # The sum couples nothing: each member's loss depends on its own parameters alone.
+        state.arena.take_gradients(loss.sum())
+        return loss.detach()
+
+    def _note(self, loss: Tensor, norm: Tensor) -> None:
+        """Mark members whose loss or gradient left the numbers; their parameters stay put."""
+        state = self._state
+        fine = torch.isfinite(norm) & (loss <= self._settings.divergence_loss)
+        state.diverged_at.masked_fill_(state.active & ~fine, state.step)
+        state.active &= fine
+        state.loss_sum += torch.where(state.active, loss, 0)
+        state.loss_count += state.active
+
+    def _update(self, lr: Tensor, norm: Tensor, in_stage: int) -> None:
+        arena, settings = self._state.arena, self._settings
+        scale = (settings.clip / norm).clamp(max=1.0)
+        hyper = AdamWHyper(
+            lr=lr,
+            weight_decay=settings.weight_decay,
+            beta1=settings.beta1,
+            beta2=settings.beta2,
+            eps=settings.eps,
+            scale=scale,
+            step=torch.full_like(lr, in_stage + 1),
+        )
+        with torch.no_grad():
+            adamw_step(
+                arena.data, arena.gradients, arena.first, arena.second, hyper, self._state.active
+            )
