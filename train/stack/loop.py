@@ -23,7 +23,7 @@ from geomem.train.stack.members import (
     stages_of,
 )
 from geomem.train.stack.result import StackResult, collect
-from geomem.train.stack.state import NOT_YET, State
+from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from geomem.train.tasks.in_weights import Tables, build_tables
 
@@ -85,8 +85,9 @@ class _Trainer:
             in_stage = state.step - stage.start
             self.step(batches.parts(in_stage), lr, in_stage)
             state.member_steps += active
+            if state.step == stop:
+                self._end_of_block()  # before a checkpoint may be written
             between()
-        self._end_of_block()
 
     def _end_of_block(self) -> None:
         state = self.state
@@ -118,7 +119,7 @@ class _Trainer:
             if rule is None or rule.metric not in found:
                 continue
             reached = due[k] & (found[rule.metric][k] >= rule.reaches)
-            self.state.stopped_at[k] = torch.where(reached, self.state.step, NOT_YET)
+            self.state.stopped_at[k].masked_fill_(reached, self.state.step)
             self.state.active[k] &= ~reached
 
     def _keep_history(self) -> None:

@@ -1,0 +1,120 @@
+"""What the step leaves out changes neither loss nor gradient: held against the plain formulation.
+
+Left out are positions without a target, padding of edges to paths, repeated task tokens and
+repeated prefixes; the plain formulation computes all of them.
+"""
+
+import pytest
+import torch
+
+from geomem.train.stack.batches import Batches, predict
+from geomem.train.stack.build import build_model
+from geomem.train.stack.members import stages_of
+from geomem.train.stack.state import State
+from geomem.train.tasks.in_weights import build_tables
+from tests.closeness import assert_close
+from tests.train.stack import plain
+
+MODELS = {
+    "transformer": {"layers": 2},
+    "untied": {"tie": False},
+    "no attention": {"attention": False},
+    "no residual": {"residual": False},
+    "no norm": {"norm": False},
+    "sinusoidal": {"positions": "sinusoidal", "position_std": 0.25},
+    "no positions": {"positions": "none"},
+    "frozen": {"freeze_embeddings": True},
+}
+TASKS = {
+    "mixed": {"recipe": "mixed"},
+    "hardest": {"recipe": "mixed", "target": "hardest_token"},
+    "reversed": {"recipe": "mixed", "reverse_paths": True, "pauses": 3},
+    "no tag": {"recipe": "mixed", "task_token": False, "start_node": True},
+    "teacherless": {"recipe": "mixed", "teacherless": True},
+    "edges": {"recipe": "edges_only", "self_edges": True},
+}
+LARGE_STD = {"token_std": 0.5, "weight_std": 0.3}  # far from the start, where all is alike
+
+
+def _stack(runs):
+    """Model, tables and state with every parameter off its start, in fp64."""
+    tables = build_tables(runs)
+    model = build_model(runs[0], tables)
+    state = State(runs, model, torch.device("cpu"))
+    g = torch.Generator().manual_seed(1)
+    params = {}
+    for name, p in state.arena.params.items():
+        p = p.detach().double()
+        noise = 0.1 * torch.randn(p.shape, generator=g, dtype=torch.float64)
+        params[name] = p + noise if p.dim() == 2 and name != "position_scale" else p
+        params[name].requires_grad_(state.arena.params[name].requires_grad)
+    return model, tables, params
+
+
+def _compare(runs, batch):
+    model, tables, params = _stack(runs)
+    stage = stages_of(runs[0])[0]
+    batches = Batches(runs, tables, stage, torch.device("cpu"))
+    parts = batches.parts(3)
+    loss = predict(model, params, parts).loss
+    names = [name for name, p in params.items() if p.requires_grad]
+    leaves = [params[name] for name in names]
+    found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
+    for k in range(len(runs)):
+        member = {n: p[k].detach().clone().requires_grad_() for n, p in params.items()}
+        tokens, labels = batch(tables, k, batches)
+        expected = plain.loss_of(member, tokens, labels, runs[k].model)
+        wanted = torch.autograd.grad(
+            expected, [member[n] for n in names], allow_unused=True, materialize_grads=True
+        )
+        assert_close(loss[k], expected, 1e-12)
+        for name, f, w in zip(names, found, wanted, strict=True):
+            scale = max(w.norm(), 1e-6)
+            assert (f[k] - w).norm() <= 1e-9 * scale, name
+
+
+def _all_examples(tables, k, batches):
+    edges = range(tables.edges.source.shape[1])
+    return plain.examples(tables, k, edges, tables.paths and tables.paths.train[k].tolist())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_on_full_batches(make_run, name):
+    model = LARGE_STD | MODELS[name]
+    runs = [make_run(s, task={"recipe": "mixed"}, model=model) for s in range(2)]
+    _compare(runs, _all_examples)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_on_full_batches(make_run, name):
+    runs = [make_run(s, task=TASKS[name], model=LARGE_STD) for s in range(2)]
+    _compare(runs, _all_examples)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_feed_forward(make_run, layers):
+    model = {"kind": "feed_forward", "width": 8, "layers": layers, "activation": "gelu"}
+    runs = [make_run(s, model=model | LARGE_STD) for s in range(2)]
+    _compare(runs, _all_examples)
+
+
+def test_sampled_batches(make_run):
+    train = {"edge_batch": 7, "path_batch": 4}
+    runs = [make_run(s, task=TASKS["mixed"], model=LARGE_STD, train=train) for s in range(2)]
+
+    def sampled(tables, k, batches):
+        edge_rows = batches._edge_stream.batch(3)[k].tolist()
+        path_rows = tables.paths.train[k][batches._path_stream.batch(3)[k]].tolist()
+        return plain.examples(tables, k, edge_rows, path_rows)
+
+    _compare(runs, sampled)
+
+
+def test_each_stage_of_the_staged_recipe_trains_on_its_own_examples(make_run):
+    run = make_run(task={"recipe": "staged"}, train={"edge_steps": 5})
+    tables = build_tables([run])
+    lengths = []
+    for stage in stages_of(run):
+        parts = Batches([run], tables, stage, torch.device("cpu")).parts(0)
+        lengths.append([part.length for part in parts])
+    assert lengths == [[1], [4]]
