@@ -68,7 +68,8 @@ class TreeStar(_Sized):
 
     @property
     def node_count(self) -> int:
-        return 1 + self.arms * sum(self.branching**depth for depth in range(self.length - 1))
+        levels = (self.branching**depth for depth in range(self.length - 1))
+        return 1 + self.arms * int(sum(levels))
 
     @property
     def edge_count(self) -> int:
@@ -76,7 +77,7 @@ class TreeStar(_Sized):
 
     @property
     def path_count(self) -> int:
-        return self.arms * self.branching ** (self.length - 2)
+        return self.arms * int(self.branching ** (self.length - 2))
 
 
 class Grid(_Sized):

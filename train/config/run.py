@@ -65,8 +65,8 @@ def _check_paths(run: RunConfig) -> None:
     if held_out == 0 or held_out == total:
         _refuse(
             "task.test_fraction",
-            "a test_fraction of {fraction} of {total} {what} leaves {held_out} to test and "
-            "{rest} to train; both need at least one: take a larger graph or another fraction",
+            "{fraction} of {total} {what} keeps {held_out} for the test and {rest} for the "
+            "training, and both need one at least; take a larger graph or another fraction",
             fraction=task.test_fraction,
             total=total,
             what="leaves" if task.split == "leaf" else "subtrees",

@@ -1,0 +1,111 @@
+"""From layers of settings to validated runs."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from geomem.train.config.axes import combinations
+from geomem.train.config.errors import Mark, Problems
+from geomem.train.config.explain import Fault, explain
+from geomem.train.config.graph import EdgeList
+from geomem.train.config.graph_file import GraphFiles
+from geomem.train.config.layers import Layers
+from geomem.train.config.run import RunConfig, run_id
+from geomem.train.config.settings import Patch, Settings, apply, values_of
+from geomem.train.config.yaml_file import Node
+
+MAX_FAULTY = 1_000  # configurations after which the same complaints would only repeat
+
+
+def expand(layers: Layers, files: GraphFiles, problems: Problems) -> tuple[list[RunConfig], int]:
+    """The distinct configurations with seed 0, in order, and how many equal ones were left out."""
+    quiet = len(problems) > 0  # a key that was refused above would be reported as missing too
+    found: dict[str, RunConfig] = {}
+    repeated = faulty = 0
+    for origin, settings in _layered(layers):
+        run = _validate(settings, origin, files, problems, quiet)
+        if run is None:
+            faulty += 1
+            if faulty == MAX_FAULTY:
+                break
+        elif found.setdefault(run_id(run), run) is not run:
+            repeated += 1
+    return list(found.values()), repeated
+
+
+def _layered(layers: Layers) -> Iterator[tuple[Mark, Settings]]:
+    """Defaults < axes or the explicit run < overrides < --set; where sees the --set values too."""
+    base: Settings = {}
+    apply(base, layers.defaults)
+    for origin, patches in _patches(layers):
+        settings = dict(base)
+        for patch in (*patches, layers.sets):
+            apply(settings, patch)
+        for rule in layers.overrides:
+            if rule.matches(settings):
+                apply(settings, rule.patch)
+        apply(settings, layers.sets)
+        # every rule has to be asked: each one counts its hits
+        if not [rule for rule in layers.exclude if rule.matches(settings)]:
+            yield origin, settings
+
+
+def _patches(layers: Layers) -> Iterator[tuple[Mark, list[Patch]]]:
+    if layers.has_product:
+        for patches in combinations(layers.axes):
+            yield layers.top, patches
+    for origin, patch in layers.explicit:
+        yield origin, [patch]
+
+
+def _validate(
+    settings: Settings, origin: Mark, files: GraphFiles, problems: Problems, quiet: bool
+) -> RunConfig | None:
+    try:
+        run = RunConfig.model_validate(values_of(settings))
+    except ValidationError as error:
+        for fault in explain(error, RunConfig):
+            if not (fault.missing and quiet):
+                problems.add(_locate(fault, settings, origin), fault.key, fault.text)
+        return None
+    if isinstance(run.graph, EdgeList):
+        return _with_graph_file(run, run.graph, settings, files, problems)
+    return run
+
+
+def _with_graph_file(
+    run: RunConfig, graph: EdgeList, settings: Settings, files: GraphFiles, problems: Problems
+) -> RunConfig | None:
+    """The run with its graph's absolute path and digest, None if the file is not as told."""
+    try:
+        path, digest = files.find(graph.path)
+    except ValueError as error:
+        problems.add(settings["graph.path"].mark, "graph.path", str(error))
+        return None
+    if graph.sha256 not in (None, digest):
+        text = f"the file now has {digest}; check what changed, then write that or leave it out"
+        problems.add(settings["graph.sha256"].mark, "graph.sha256", text)
+        return None
+    known = graph.model_copy(update={"path": path, "sha256": digest})
+    return run.model_copy(update={"graph": known})
+
+
+def _locate(fault: Fault, settings: Settings, origin: Mark) -> Mark:
+    """The value, else its section's first value, else where the run comes from."""
+    for path in (fault.path, *fault.related):
+        node = settings.get(".".join(map(str, path[:2])))
+        if node is not None:
+            return _inside(node, path[2:]).mark
+    section = fault.path[0] if fault.path else ""
+    places = [n.place for path, n in settings.items() if path.partition(".")[0] == section]
+    return min((p for p in places if p.file == origin.file), default=origin)
+
+
+def _inside(node: Node, path: tuple[str | int, ...]) -> Node:
+    for step in path:
+        children = node.value
+        if isinstance(children, dict) and step in children:
+            node = children[str(step)]
+        elif isinstance(children, list) and isinstance(step, int) and step < len(children):
+            node = children[step]
+    return node
