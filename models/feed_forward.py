@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geomem.models.layers import linear, lookup
-from geomem.models.parameters import Parameter
+from geomem.models.parameters import Parameter, token_tables
 from geomem.models.segments import Dropout, Segment
+from geomem.models.starts import Normal
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,8 @@ class FeedForward:
 
     def parameters(self) -> dict[str, Parameter]:
         """See `Model.parameters`."""
-        table = Parameter(
-            (self.vocab, self.width), "token_std", trainable=not self.freeze_embeddings
-        )
-        found = {"embedding": table} if self.tie else {"embedding": table, "unembedding": table}
-        square = Parameter((self.width, self.width), "weight_std")
+        found = token_tables(self.vocab, self.width, self.tie, self.freeze_embeddings)
+        square = Parameter((self.width, self.width), Normal("weight_std"))
         return found | {f"map{i}": square for i in range(self.layers)}
 
     def hidden(

@@ -22,6 +22,11 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.addcmul(bias[:, None], normal, weight[:, None])
 
 
+def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    """RMSNorm of x [K, R, D] over D with weight [K, D]."""
+    return F.rms_norm(x, x.shape[-1:], eps=NORM_EPS) * weight[:, None]
+
+
 class _Lookup(torch.autograd.Function):
     """Rows of a table; the gradient is summed per row without atomics or a sort."""
 

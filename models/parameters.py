@@ -1,8 +1,4 @@
-"""What a model says of its parameters, and how they are drawn.
-
-A parameter of a stack is [K, *shape]. Its values depend on the member's seed, the parameter's
-name and the element's index alone, so a member starts the same in every stack.
-"""
+"""What a model says of its parameters, and how they are drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,23 +8,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from geomem.kernels.streams import normal, stream_keys
+from geomem.kernels.streams import stream_keys
 from geomem.models.segments import Dropout, Segment
+from geomem.models.starts import Constant, Normal, Start
 
 DRAW = 1 << 22  # elements drawn at a time, in float64
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """Shape of one member's parameter and where it starts.
-
-    A normal start names its per-member deviation in `std` ("token_std", "weight_std", …); a
-    constant start gives a number, or the name of a per-member one.
-    """
+    """Shape of one member's parameter, and where it starts."""
 
     shape: tuple[int, ...]
-    std: str | None = None
-    constant: float | str = 0.0
+    start: Start
     trainable: bool = True
 
 
@@ -46,6 +38,20 @@ class Model(Protocol):
         ...
 
 
+def token_tables(vocab: int, width: int, tie: bool, freeze: bool) -> dict[str, Parameter]:
+    """Return the embeddings [V, D] and, if untied, the output matrix [V, D]."""
+    table = Parameter((vocab, width), Normal("token_std"), trainable=not freeze)
+    return {"embedding": table} if tie else {"embedding": table, "unembedding": table}
+
+
+def linear_parameters(at: str, inputs: int, outputs: int) -> dict[str, Parameter]:
+    """Return weight [I, O] and bias [O] of a linear map."""
+    return {
+        f"{at}weight": Parameter((inputs, outputs), Normal("weight_std")),
+        f"{at}bias": Parameter((outputs,), Constant(0.0)),
+    }
+
+
 def output_matrix(params: Mapping[str, Tensor]) -> Tensor:
     """Return the matrix that scores tokens, [K, V, D]: the embeddings themselves if tied."""
     return params.get("unembedding", params["embedding"])
@@ -54,19 +60,15 @@ def output_matrix(params: Mapping[str, Tensor]) -> Tensor:
 def draw(
     name: str, parameter: Parameter, seeds: Sequence[int], settings: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return the start of a parameter, float32 [K, *shape].
+    """Return the start of a parameter, float32 [K, *shape], the same in every stack.
 
-    settings: per-member numbers, float64 [K], under the names that parameters use.
+    settings: per-member numbers, float64 [K], under the names that starts refer to.
     """
     K, count = len(seeds), prod(parameter.shape)
-    if parameter.std is None:
-        start = parameter.constant
-        value = settings[start] if isinstance(start, str) else torch.full((K,), start).double()
-        return value.float().view(-1, *[1] * len(parameter.shape)).repeat(1, *parameter.shape)
-    keys, std = stream_keys(seeds, f"parameter {name}"), settings[parameter.std]
+    keys = stream_keys(seeds, f"parameter {name}")
     values = torch.empty(K, count)
     step = max(1, DRAW // K)
     for first in range(0, count, step):
         counters = torch.arange(first, min(count, first + step))
-        values[:, first : first + step] = normal(keys, counters) * std[:, None]
+        values[:, first : first + step] = parameter.start.values(keys, counters, settings)
     return values.view(K, *parameter.shape)

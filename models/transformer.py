@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from geomem.kernels import short_attention
 from geomem.models.layers import layer_norm, linear, lookup
-from geomem.models.parameters import Parameter
+from geomem.models.parameters import Parameter, linear_parameters, token_tables
+from geomem.models.rows import Rows, at_place
 from geomem.models.segments import Dropout, Segment
+from geomem.models.starts import Constant, Normal
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,11 @@ class Transformer:
     def parameters(self) -> dict[str, Parameter]:
         """See `Model.parameters`."""
         D, F4 = self.width, self.width * self.mlp_ratio
-        table = Parameter((self.vocab, D), "token_std", trainable=not self.freeze_embeddings)
-        found = {"embedding": table}
-        if not self.tie:
-            found["unembedding"] = table
+        found = token_tables(self.vocab, D, self.tie, self.freeze_embeddings)
         if self.positions == "learned":
-            found["positions"] = Parameter((self.context, D), "position_std")
+            found["positions"] = Parameter((self.context, D), Normal("position_std"))
         elif self.positions == "sinusoidal":
-            found["position_scale"] = Parameter((1,), constant="position_std", trainable=False)
+            found["position_scale"] = Parameter((1,), Constant("position_std"), trainable=False)
         for i in range(self.layers):
             found |= self._block_parameters(f"block{i}.", D, F4)
         if self.norm:
@@ -55,19 +54,19 @@ class Transformer:
         if self.attention:
             if self.norm:
                 found |= _norm_parameters(f"{at}norm1.", D)
-            found |= _linear_parameters(f"{at}qkv.", D, 3 * D)
-            found |= _linear_parameters(f"{at}out.", D, D)
+            found |= linear_parameters(f"{at}qkv.", D, 3 * D)
+            found |= linear_parameters(f"{at}out.", D, D)
         if self.norm:
             found |= _norm_parameters(f"{at}norm2.", D)
-        found |= _linear_parameters(f"{at}up.", D, F4)
-        found |= _linear_parameters(f"{at}down.", F4, D)
+        found |= linear_parameters(f"{at}up.", D, F4)
+        found |= linear_parameters(f"{at}down.", F4, D)
         return found
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
     ) -> list[Tensor]:
         """See `Model.hidden`; needs no more rows than one per prefix token and one per token."""
-        rows = _Rows(segments, prefixes=self.attention)
+        rows = Rows(segments, prefixes=self.attention)
         drop = dropout or (lambda x: x)
         x = lookup(params["embedding"], rows.tokens)
         x = drop(self._add_positions(x, params, rows))
@@ -75,9 +74,9 @@ class Transformer:
             x = self._block(x, params, f"block{i}.", rows, drop)
         if self.norm:
             x = _norm(x, params, "final_norm.")
-        return [rows.view(x, *place) for place in rows.places]
+        return [at_place(x, place) for place in rows.places]
 
-    def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: "_Rows") -> Tensor:
+    def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
             return x + params["positions"][:, rows.positions]
         if self.positions == "sinusoidal":
@@ -86,7 +85,7 @@ class Transformer:
         return x
 
     def _block(
-        self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: "_Rows", drop: Dropout
+        self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows, drop: Dropout
     ) -> Tensor:
         if self.attention:
             y = _norm(x, params, f"{at}norm1.") if self.norm else x
@@ -97,49 +96,19 @@ class Transformer:
         y = drop(_linear(y, params, f"{at}down."))
         return x + y if self.residual else y
 
-    def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: "_Rows") -> Tensor:
+    def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         qkv = _linear(x, params, f"{at}qkv.").unflatten(2, (3, self.heads, -1))
         mixed: list[Tensor] = []
         for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
-            q, k, v = rows.view(qkv, *place).unbind(3)
+            q, k, v = at_place(qkv, place).unbind(3)
             if prefix is None:
                 mixed.append(short_attention(q, k, v).flatten(1, 2))
                 continue
-            head = rows.view(qkv, *prefix)
+            head = at_place(qkv, prefix)
             pq, pk, pv = head.unbind(3)
             mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
             mixed.append(short_attention(q, k, v, pk[:, 0], pv[:, 0]).flatten(1, 2))
         return _linear(torch.cat(mixed, 1).flatten(2), params, f"{at}out.")
-
-
-class _Rows:
-    """All tokens of all segments as one axis of rows: prefixes once, then the sequences."""
-
-    def __init__(self, segments: Sequence[Segment], prefixes: bool) -> None:
-        tokens: list[Tensor] = []
-        positions: list[Tensor] = []
-        self.prefix_places: list[tuple[int, int, int] | None] = []
-        self.places: list[tuple[int, int, int]] = []
-        start = 0
-        for segment in segments:
-            K, B, T = segment.tokens.shape
-            P = segment.prefix.shape[1]
-            device = segment.tokens.device
-            self.prefix_places.append((start, 1, P) if prefixes and P else None)
-            if prefixes and P:
-                tokens.append(segment.prefix)
-                positions.append(torch.arange(P, device=device))
-                start += P
-            tokens.append(segment.tokens.reshape(K, B * T))
-            positions.append(torch.arange(P, P + T, device=device).repeat(B))
-            self.places.append((start, B, T))
-            start += B * T
-        self.tokens, self.positions = torch.cat(tokens, 1), torch.cat(positions)
-
-    def view(self, x: Tensor, start: int, B: int, T: int) -> Tensor:
-        """Rows [start, start + B*T) of x [K, R, ...] as [K, B, T, ...]."""
-        part: Tensor = x[:, start : start + B * T].unflatten(1, (B, T))
-        return part
 
 
 def sinusoids(context: int, width: int, like: Tensor) -> Tensor:
@@ -150,15 +119,11 @@ def sinusoids(context: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([angle.sin(), angle.cos()], 2).flatten(1)[:, :width]
 
 
-def _linear_parameters(at: str, inputs: int, outputs: int) -> dict[str, Parameter]:
-    return {
-        f"{at}weight": Parameter((inputs, outputs), "weight_std"),
-        f"{at}bias": Parameter((outputs,)),
-    }
-
-
 def _norm_parameters(at: str, width: int) -> dict[str, Parameter]:
-    return {f"{at}weight": Parameter((width,), constant=1.0), f"{at}bias": Parameter((width,))}
+    return {
+        f"{at}weight": Parameter((width,), Constant(1.0)),
+        f"{at}bias": Parameter((width,), Constant(0.0)),
+    }
 
 
 def _linear(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:

@@ -1,0 +1,53 @@
+"""All tokens of all segments as one axis of rows, so that a linear map runs once."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from geomem.models.segments import Segment
+
+Place = tuple[int, int, int]
+"""First row, sequences B and tokens T of a block of rows."""
+
+
+class Rows:
+    """Prefixes once, then the sequences, segment after segment.
+
+    tokens: int64 [K, R]; positions: int64 [R]; places, prefix_places: where each segment's tokens
+    and its prefix stand. With prefixes=False they are left out: a model whose tokens see nothing
+    before them has no use for them.
+    """
+
+    def __init__(self, segments: Sequence[Segment], prefixes: bool = True) -> None:
+        tokens: list[Tensor] = []
+        positions: list[Tensor] = []
+        self.prefix_places: list[Place | None] = []
+        self.places: list[Place] = []
+        start = 0
+        for segment in segments:
+            K, B, T = segment.tokens.shape
+            P = segment.prefix.shape[1]
+            device = segment.tokens.device
+            self.prefix_places.append((start, 1, P) if prefixes and P else None)
+            if prefixes and P:
+                tokens.append(segment.prefix)
+                positions.append(torch.arange(P, device=device))
+                start += P
+            tokens.append(segment.tokens.reshape(K, B * T))
+            positions.append(torch.arange(P, P + T, device=device).repeat(B))
+            self.places.append((start, B, T))
+            start += B * T
+        self.tokens, self.positions = torch.cat(tokens, 1), torch.cat(positions)
+
+    def blocks(self) -> list[Place]:
+        """Return every place in the order of the rows."""
+        pairs = zip(self.prefix_places, self.places, strict=True)
+        return [place for pair in pairs for place in pair if place is not None]
+
+
+def at_place(x: Tensor, place: Place) -> Tensor:
+    """View the rows of a place in x [K, R, ...] as [K, B, T, ...]."""
+    start, B, T = place
+    part: Tensor = x[:, start : start + B * T].unflatten(1, (B, T))
+    return part
