@@ -1,0 +1,37 @@
+"""What stops a sweep before or during its work."""
+
+from pathlib import Path
+
+from geomem.train.errors import GeomemError
+
+
+class UsageError(GeomemError):
+    """A request that cannot be met as it was typed."""
+
+    exit_code = 2
+
+
+class InUseError(GeomemError):
+    """Another driver works in the directory."""
+
+    exit_code = 4
+
+
+class StoreError(GeomemError):
+    """A sweep directory whose own files cannot be trusted. `line` counts from 1, 0 for none."""
+
+    exit_code = 5
+
+    def __init__(self, path: Path, problem: str, line: int = 0) -> None:
+        self.path, self.line = path, line
+        super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+
+
+class FolderError(GeomemError):
+    """A place that cannot be written to: a link, a file in the way, no permission, no space."""
+
+    exit_code = 74
+
+
+class EngineError(GeomemError):
+    """Worker processes that do not start at all."""

@@ -1,0 +1,138 @@
+"""The places inside a sweep directory, and whether it is safe to write to them."""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import unicodedata
+from pathlib import Path
+
+from geomem.train.packs.atomic import TEMPORARY
+from geomem.train.packs.errors import DiskError
+from geomem.train.sweep.errors import FolderError, UsageError
+
+_RESERVED = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
+_STACK_DIGITS = 16
+
+
+class Folder:
+    """A sweep directory: sweep.json grid.yaml plan.jsonl packs/ journal/ logs/ checkpoints/."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.about = root / "sweep.json"
+        self.grid = root / "grid.yaml"
+        self.plan = root / "plan.jsonl"
+        self.packs = root / "packs"
+        self.journal = root / "journal"
+        self.logs = root / "logs"
+        self.checkpoints = root / "checkpoints"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders inside."""
+        return (self.packs, self.journal, self.logs, self.checkpoints)
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        return (self.about, self.grid, self.plan)
+
+    def require(self) -> None:
+        """Raise UsageError unless this is a sweep directory, FolderError if a part is a link."""
+        if not self.plan.exists() and not self.about.exists():
+            raise UsageError(
+                f"{self.root} is not a sweep directory: it has no sweep.json. "
+                "Give the directory that 'geomem-train sweep' was told with --out"
+            )
+        self._refuse_links()
+
+    def prepare(self) -> None:
+        """Create what is missing, and prove that files can be written everywhere.
+
+        Raises FolderError or UsageError, with the path, if that cannot or should not be done.
+        """
+        self._refuse_links()
+        self._refuse_foreign()
+        for folder in (self.root, *self.folders):
+            _make(folder)
+        for folder in (self.root, *self.folders):
+            _probe(folder)
+
+    def clean(self) -> None:
+        """Remove what killed writers left unfinished; for the only driver of the directory."""
+        for folder in (self.root, self.packs, self.journal, self.checkpoints):
+            for path in folder.glob(TEMPORARY):
+                path.unlink(missing_ok=True)
+
+    def checkpoint(self, stack: str) -> Path:
+        """Where a stack in flight keeps its state."""
+        return self.checkpoints / f"{stack}.safetensors"
+
+    def new_pack(self, stack: str) -> Path:
+        """A name never used before: nothing that a dying worker still does can touch a pack."""
+        return self.packs / f"{stack[:_STACK_DIGITS]}-{secrets.token_hex(4)}.safetensors"
+
+    def forget(self, stack: str, keep: str | None = None) -> None:
+        """Remove a stack's checkpoint and its packs apart from `keep`, the committed one."""
+        self.checkpoint(stack).unlink(missing_ok=True)
+        short = stack[:_STACK_DIGITS]
+        for pattern in (f"{short}-*.safetensors", f".{short}-*.tmp"):
+            for path in self.packs.glob(pattern):
+                if path.name != keep:
+                    path.unlink(missing_ok=True)
+
+    def _refuse_links(self) -> None:
+        for path in (self.root, *self._files, *self.folders):
+            if path.is_symlink():
+                raise FolderError(
+                    f"{path} is a symbolic link to {os.readlink(path)}; "
+                    "geomem writes to no links, give the real directory"
+                )
+
+    def _refuse_foreign(self) -> None:
+        if not self.root.is_dir() or self.about.exists() or self.plan.exists():
+            return
+        own = {path.name for path in (*self._files, *self.folders)}
+        with os.scandir(self.root) as entries:
+            foreign = [e.name for e in entries if e.name not in own and not e.name.endswith(".tmp")]
+        if foreign:
+            raise UsageError(
+                f"{self.root} is no sweep directory and not empty (it has {foreign[0]!r}); "
+                "give --out a new directory"
+            )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FolderError(f"{folder} is a file, a directory is needed there") from error
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _probe(folder: Path) -> None:
+    # Permission bits do not tell about read-only and full disks; a file does.
+    probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
+    try:
+        probe.write_bytes(b"geomem")
+        probe.unlink()
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> FolderError | DiskError:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        return FolderError(f"cannot write to {folder}: {error.strerror}")
+    return DiskError(folder, error)
+
+
+def slug(name: str) -> str:
+    """A file name for any name: the name itself if it is harmless, else its letters and a hash."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")
+    if plain == name and not _RESERVED.fullmatch(plain):
+        return plain
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain}-{mark}" if plain else f"sweep-{mark}"
