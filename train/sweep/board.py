@@ -1,0 +1,93 @@
+"""What is left to train, and what becomes of each stack: every decision is a journal line."""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any
+
+from geomem.train.config import RunConfig, canonical_json
+from geomem.train.sweep.events import Committed, Event, Failed, Group, Split
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.journal import Journal
+from geomem.train.sweep.plan import plan_stacks, stack_key
+from geomem.train.sweep.state import State
+
+
+class Board:
+    """The stacks that one driver has to train, in order. Raises DiskError from the journal."""
+
+    def __init__(
+        self, state: State, groups: Iterable[Group], folder: Folder, journal: Journal, retries: int
+    ) -> None:
+        self.events: list[Event] = []
+        self._state, self._folder, self._journal = state, folder, journal
+        self._waiting = deque(groups)
+        self._limits = dict(state.limits)
+        self._deaths: Counter[str] = Counter()
+        self._retries = retries
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self) -> Group | None:
+        """The next stack, no larger than memory is known to allow; None when there is none."""
+        while self._waiting:
+            group = self._waiting.popleft()
+            size = len(group.runs)
+            limit = self._limits.get(self._key(group), size) if self._limits else size
+            if size <= limit:
+                return group
+            self._split(group, limit)
+        return None
+
+    def put_back(self, group: Group) -> None:
+        """To be taken next."""
+        self._waiting.appendleft(group)
+
+    def configs(self, group: Group) -> list[dict[str, Any]]:
+        """The configuration of each member."""
+        return [self._state.line_of[run].config for run in group.runs]
+
+    def steps(self, group: Group) -> int:
+        """Optimiser steps of all members together, if none stops early."""
+        return sum(int(config["train"]["steps"]) for config in self.configs(group))
+
+    def commit(self, group: Group, event: Committed) -> None:
+        """The stack's pack is on the disk: from here on its runs are done."""
+        self._note(event)
+        self._folder.forget(group.stack, keep=event.pack)
+
+    def fail(self, group: Group, cause: str, log: str, tail: str) -> Failed:
+        """Set the stack aside."""
+        event = Failed(stack=group.stack, cause=cause, log=log, tail=tail)
+        self._note(event)
+        self._folder.forget(group.stack)
+        return event
+
+    def died(self, group: Group) -> bool:
+        """Count the death of the stack's worker; tell whether the stack may try again."""
+        self._deaths[group.stack] += 1
+        return self._deaths[group.stack] <= self._retries
+
+    def halve(self, group: Group) -> bool:
+        """Memory ran out: remember the size; tell whether there was anything to halve."""
+        if len(group.runs) == 1:
+            return False
+        self._split(group, (len(group.runs) + 1) // 2)
+        return True
+
+    def _split(self, group: Group, members: int) -> None:
+        runs = [RunConfig.model_validate_json(canonical_json(c)) for c in self.configs(group)]
+        parts = plan_stacks(runs, members, 1, attempt=group.attempt)
+        into = tuple(Group(stack=p.id, attempt=group.attempt, runs=p.run_ids) for p in parts)
+        key = self._key(group)
+        self._note(Split(stack=group.stack, key=key, members=members, into=into))
+        self._limits[key] = min(members, self._limits.get(key, members))
+        self._folder.forget(group.stack)
+        self._waiting.extendleft(reversed(into))
+
+    def _key(self, group: Group) -> str:
+        first = self._state.line_of[group.runs[0]].config
+        return stack_key(RunConfig.model_validate_json(canonical_json(first)))
+
+    def _note(self, event: Event) -> None:
+        self.events.append(self._journal.append(event))

@@ -1,0 +1,230 @@
+"""The local engine: one worker process per slot, one thread here, no service."""
+
+import contextlib
+import os
+import selectors
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from geomem.train.config.execution import Execution
+from geomem.train.sweep import protocol
+from geomem.train.sweep.board import Board
+from geomem.train.sweep.errors import EngineError, FolderError
+from geomem.train.sweep.events import EVENT, Committed, Group
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.process import Worker
+from geomem.train.sweep.signals import Interruption
+from geomem.train.sweep.slots import Slots
+from geomem.train.sweep.tally import Tally
+
+# -P: a module in the user's current folder must not shadow one of ours.
+WORKER = (sys.executable, "-P", "-m", "geomem.train.sweep.worker")
+_TICK_SECONDS = 0.2
+_PATIENCE_SECONDS = 25.0
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a sweep is carried out. `writer` names this driver's logs."""
+
+    slots: Slots
+    execution: Execution
+    writer: str
+    command: Sequence[str] = WORKER
+
+
+@dataclass
+class _Slot:
+    number: int
+    log: Path
+    worker: Worker | None = None
+    group: Group | None = None
+    false_starts: int = field(default=0)
+
+
+class Engine:
+    """Trains the stacks of a board, commits them, and leaves no process behind."""
+
+    def __init__(
+        self, board: Board, folder: Folder, means: Means, tally: Tally, signal: Interruption
+    ) -> None:
+        self._board, self._folder, self._means = board, folder, means
+        self._tally, self._signal = tally, signal
+        self._deadline: float | None = None
+        self._disk: str | None = None
+        self._selector = selectors.DefaultSelector()
+        prefix = "" if means.writer == "main" else f"{means.writer}-"
+        self._slots = [
+            _Slot(number, folder.logs / f"{prefix}worker-{number + 1}.log")
+            for number in range(means.slots.count)
+        ]
+
+    def run(self) -> bool:
+        """Train until nothing is left (True) or a signal came (False).
+
+        Raises FolderError or DiskError when the disk refuses, EngineError when no worker starts.
+        """
+        self._selector.register(self._signal.wake, selectors.EVENT_READ)
+        try:
+            self._fill()
+            while self._busy:
+                self._listen()
+                self._obey()
+                self._fill()
+                self._tally.tick()
+        finally:
+            for slot in self._slots:
+                self._dismiss(slot)
+            self._selector.close()
+        if self._disk:
+            raise FolderError(self._disk)
+        return self._deadline is None
+
+    @property
+    def _busy(self) -> list[_Slot]:
+        return [slot for slot in self._slots if slot.group]
+
+    def _fill(self) -> None:
+        if self._signal.name:
+            self._obey()
+        for slot in self._slots:
+            if slot.group is None and self._deadline is None:
+                slot.group = self._board.take()
+                self._start(slot) if slot.group else self._dismiss(slot)
+
+    def _start(self, slot: _Slot) -> None:
+        assert slot.group
+        resumed = self._folder.checkpoint(slot.group.stack).exists()
+        self._tally.began(slot.number, self._board.steps(slot.group), resumed)
+        if slot.worker is None:
+            environment = self._means.slots.environment(slot.number)
+            slot.worker = Worker(self._means.command, environment, slot.log)
+            self._selector.register(slot.worker, selectors.EVENT_READ, slot)
+        slot.worker.send(self._job(slot.group))
+
+    def _job(self, group: Group) -> protocol.Job:
+        execution = self._means.execution
+        return protocol.Job(
+            stack=group.stack,
+            attempt=group.attempt,
+            runs=list(group.runs),
+            configs=self._board.configs(group),
+            pack=str(self._folder.new_pack(group.stack).absolute()),
+            checkpoint=str(self._folder.checkpoint(group.stack).absolute()),
+            checkpoint_seconds=execution.checkpoint_seconds,
+            parameters=execution.parameters,
+            device=self._means.slots.device,
+            threads=self._means.slots.threads,
+        )
+
+    def _listen(self) -> None:
+        for key, _ in self._selector.select(_TICK_SECONDS):
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._signal.wake, 64)
+            else:
+                self._hear(key.data)
+
+    def _hear(self, slot: _Slot) -> None:
+        messages = slot.worker.receive() if slot.worker else []
+        if messages is None:
+            self._lost(slot)
+            return
+        for message in messages:
+            self._answer(slot, message)
+
+    def _answer(self, slot: _Slot, message: protocol.Message) -> None:
+        match message:
+            case protocol.Ready() if slot.worker:
+                slot.worker.is_ready, slot.false_starts = True, 0
+            case protocol.Step(member_steps, loss):
+                self._tally.stepped(slot.number, member_steps, loss)
+            case protocol.Done(body):
+                self._commit(slot, body)
+            case protocol.Stopped():
+                self._return(slot)
+            case protocol.Failure(kind, cause):
+                self._failed(slot, kind, cause)
+
+    def _commit(self, slot: _Slot, body: dict[str, object]) -> None:
+        event = EVENT.validate_python(body)
+        assert slot.group
+        assert isinstance(event, Committed)
+        self._board.commit(slot.group, event)
+        self._tally.committed(slot.number, event)
+        slot.group = None
+
+    def _return(self, slot: _Slot) -> None:
+        if slot.group:
+            self._board.put_back(slot.group)
+        self._tally.returned(slot.number)
+        slot.group = None
+
+    def _failed(self, slot: _Slot, kind: str, cause: str) -> None:
+        assert slot.group
+        if kind == "disk":
+            self._disk = self._disk or cause
+            self._return(slot)
+            self._stop()
+        elif kind == "memory" and self._board.halve(slot.group):
+            size = len(slot.group.runs)
+            self._tally.note(f"out of memory with {size} runs in a stack: going on with halves")
+            self._tally.returned(slot.number, split=True)
+            slot.group = None
+        else:
+            self._set_aside(slot, f"out of memory (oom): {cause}" if kind == "memory" else cause)
+        # Memory may be in pieces, a CUDA context lost: the next stack gets a fresh process.
+        self._dismiss(slot)
+
+    def _lost(self, slot: _Slot) -> None:
+        assert slot.worker
+        cause, is_ready = slot.worker.end(), slot.worker.is_ready
+        tail = slot.worker.tail()
+        if slot.group is None or self._deadline is not None:
+            self._return(slot)
+        elif not is_ready:
+            self._false_start(slot, cause, tail)
+        elif self._board.died(slot.group):
+            self._tally.note(f"{cause}; its stack starts again from its checkpoint")
+            self._return(slot)
+        else:
+            self._set_aside(slot, f"{cause}, more often than execution.retries allows")
+        self._dismiss(slot)
+
+    def _false_start(self, slot: _Slot, cause: str, tail: str) -> None:
+        slot.false_starts += 1
+        if slot.false_starts > self._means.execution.retries:
+            raise EngineError(f"{cause} before it was ready; {slot.log} ends with:\n{tail}")
+        self._return(slot)
+
+    def _set_aside(self, slot: _Slot, cause: str) -> None:
+        assert slot.group
+        assert slot.worker
+        log = f"{self._folder.logs.name}/{slot.log.name}"
+        event = self._board.fail(slot.group, cause, log, slot.worker.tail())
+        self._tally.failed(slot.number, event, len(slot.group.runs))
+        slot.group = None
+
+    def _obey(self) -> None:
+        if self._signal.name and self._deadline is None:
+            self._tally.note(f"{self._signal.name}: writing checkpoints, once more to stop at once")
+            self._stop()
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            for slot in self._busy:
+                self._return(slot)
+                self._dismiss(slot)
+
+    def _stop(self) -> None:
+        self._deadline = time.monotonic() + _PATIENCE_SECONDS
+        for slot in self._busy:
+            if slot.worker:
+                slot.worker.ask_to_stop()
+
+    def _dismiss(self, slot: _Slot) -> None:
+        if slot.worker:
+            self._selector.unregister(slot.worker)
+            slot.worker.dismiss()
+            slot.worker = None

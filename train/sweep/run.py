@@ -1,0 +1,120 @@
+"""One call of `geomem-train sweep`, from the locked directory to the exit code."""
+
+import shlex
+from collections.abc import Sequence
+
+from geomem.train.config import RunConfig
+from geomem.train.config.execution import Execution
+from geomem.train.errors import GeomemError
+from geomem.train.sweep.board import Board
+from geomem.train.sweep.engine import WORKER, Engine, Means
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
+from geomem.train.sweep.plan import Stack, plan_stacks
+from geomem.train.sweep.progress import display, say
+from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
+from geomem.train.sweep.slots import Slots, resolve_slots
+from geomem.train.sweep.state import State
+from geomem.train.sweep.summary import (
+    INTERRUPTED,
+    describe_counts,
+    describe_failures,
+    describe_packs,
+    describe_speed,
+    exit_code,
+    group_failures,
+)
+from geomem.train.sweep.tally import Tally
+from geomem.train.sweep.words import plural
+
+
+def run_sweep(
+    folder: Folder,
+    request: Request,
+    execution: Execution,
+    again: str,
+    quiet: bool = False,
+    command: Sequence[str] = WORKER,
+) -> int:
+    """Train what is left of a sweep and return the exit code: 0, 3 or 75.
+
+    `again` is the command that the user would type to go on; `command` starts a worker.
+    Raises GeomemError with its own exit code for everything that stops a sweep.
+    """
+    slots = resolve_slots(execution)
+    writer = request.shard.name if request.shard else "main"
+    means = Means(slots, execution, writer, command)
+    with catch_signals() as signal:
+        try:
+            with open_sweep(folder, request, planner(execution, slots, request)) as sweep:
+                return _drive(sweep, means, signal, again, quiet)
+        except SecondSignal:
+            say(f"{signal.name} again: stopped at once. The same command resumes:\n  {again}")
+            return INTERRUPTED
+
+
+def planner(execution: Execution, slots: Slots, request: Request) -> Planner:
+    """How this sweep divides runs into stacks: enough of them for every slot of every shard."""
+    shards = request.shard.count if request.shard else 1
+
+    def plan(runs: Sequence[RunConfig], attempt: int) -> list[Stack]:
+        return plan_stacks(runs, execution.stack, slots.count * shards, attempt=attempt)
+
+    return plan
+
+
+def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: bool) -> int:
+    for note in sweep.notes:
+        say(note)
+    state, mine = sweep.state, _own_runs(sweep)
+    if not sweep.groups:
+        say(f"{sweep.folder.root} is finished already, nothing to train")
+        return _finish(sweep.folder, state, mine, again)
+    board = Board(state, sweep.groups, sweep.folder, sweep.journal, means.execution.retries)
+    if not quiet:
+        say(_plan_line(sweep, means))
+    with display(quiet) as shown:
+        steps = sum(board.steps(group) for group in sweep.groups)
+        tally = Tally(state.count(mine), len(sweep.groups), steps, shown)
+        try:
+            finished = Engine(board, sweep.folder, means, tally, signal).run()
+        except GeomemError as error:
+            error.add_note(f"What is committed is safe. The same command resumes:\n  {again}")
+            raise
+    state = State(state.lines, [*state.events, *board.events])
+    say(describe_speed(tally, means.slots))
+    if finished:
+        return _finish(sweep.folder, state, mine, again)
+    say(f"interrupted by {signal.name}; {describe_counts(state.count(mine))}")
+    say(f"The same command resumes:\n  {again}")
+    return INTERRUPTED
+
+
+def _own_runs(sweep: Sweep) -> list[str]:
+    state, shard = sweep.state, sweep.shard
+    if shard is None:
+        return state.runs
+    owner = {run: state.owner(state.groups[state.stack_of[run]], shard.count) for run in state.runs}
+    return [run for run in state.runs if owner[run] == shard.index]
+
+
+def _plan_line(sweep: Sweep, means: Means) -> str:
+    counts = sweep.state.count(_own_runs(sweep))
+    done = counts.total() - counts["pending"]
+    resumed = f", {done:,} of them done before" if done else ""
+    used = min(means.slots.count, len(sweep.groups))
+    where = f"{plural(used, 'worker')} on {means.slots.device}"
+    stacks = plural(len(sweep.groups), "stack")
+    return f"{plural(counts.total(), 'run')}{resumed}; {stacks} to train with {where}"
+
+
+def _finish(folder: Folder, state: State, runs: Sequence[str], again: str) -> int:
+    counts = state.count(runs)
+    for line in describe_failures(group_failures(state, runs)):
+        say(line)
+    say(describe_counts(counts))
+    say(describe_packs(state, folder))
+    say(f"See the measures:\n  {shlex.join(['geomem-train', 'results', str(folder.root)])}")
+    if counts["failed"]:
+        say(f"Try what failed again:\n  {again} --retry failed")
+    return exit_code(counts)

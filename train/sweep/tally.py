@@ -1,0 +1,142 @@
+"""The numbers of a sweep at work: runs, stacks, speed, time left."""
+
+import statistics
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from geomem.train.sweep.events import Committed, Failed
+from geomem.train.sweep.state import Status
+
+_WINDOW_SECONDS = 30.0
+
+
+class Display(Protocol):
+    """Where the numbers are shown."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def show(self, tally: "Tally") -> None:
+        """Show the numbers, if it is time to."""
+
+
+@dataclass
+class _Flight:
+    """A stack in training; steps are member-steps, `start` those that a checkpoint had."""
+
+    planned: int
+    start: int | None
+    now: int = 0
+    loss: float | None = None
+
+
+class Tally:
+    """Counts of runs and stacks, and the member-steps of this driver since it began."""
+
+    def __init__(
+        self, counts: Counter[Status], stacks: int, planned_steps: int, display: Display
+    ) -> None:
+        self.counts = counts.copy()
+        self.stacks, self.stacks_over = stacks, 0
+        self._display = display
+        self._planned = self._left = planned_steps
+        self._trained = 0
+        self._flights: dict[int, _Flight] = {}
+        self._begin = time.monotonic()
+        self._samples = deque([(self._begin, 0)])
+
+    def began(self, slot: int, planned_steps: int, resumed: bool) -> None:
+        """A stack starts; a resumed one begins to count with its first report."""
+        self._flights[slot] = _Flight(planned_steps, None if resumed else 0)
+
+    def stepped(self, slot: int, member_steps: int, loss: float | None) -> None:
+        """A report from the stack in a slot."""
+        flight = self._flights[slot]
+        if flight.start is None:
+            flight.start = member_steps
+        flight.now, flight.loss = member_steps, loss
+
+    def committed(self, slot: int, event: Committed) -> None:
+        """The stack is done."""
+        self.stepped(slot, event.member_steps, None)
+        for outcome in event.members:
+            self.counts[outcome.status] += 1
+        self._over(slot, len(event.members))
+
+    def failed(self, slot: int, event: Failed, runs: int) -> None:
+        """The stack is set aside."""
+        self.counts["failed"] += runs
+        self._over(slot, runs)
+        self.note(f"failed: {runs} run{'s' * (runs > 1)}: {event.cause} ({event.log})")
+
+    def returned(self, slot: int, split: bool = False) -> None:
+        """The stack goes back to those waiting, whole or in halves."""
+        self._land(slot)
+        self.stacks += split
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        self._display.note(text)
+
+    def tick(self) -> None:
+        """Give the display its turn."""
+        now = time.monotonic()
+        self._samples.append((now, self.trained))
+        while self._samples[0][0] < now - _WINDOW_SECONDS:
+            self._samples.popleft()
+        self._display.show(self)
+
+    @property
+    def trained(self) -> int:
+        """Member-steps of this driver."""
+        flying = sum(f.now - f.start for f in self._flights.values() if f.start is not None)
+        return self._trained + flying
+
+    @property
+    def seconds(self) -> float:
+        """Since the driver began."""
+        return time.monotonic() - self._begin
+
+    @property
+    def rate(self) -> float:
+        """Member-steps per second, lately."""
+        (start, before), (end, after) = self._samples[0], self._samples[-1]
+        return (after - before) / (end - start) if end > start else 0.0
+
+    @property
+    def share(self) -> float:
+        """Part of this driver's planned member-steps that is behind it, 0 to 1."""
+        return 1 - self._steps_left / self._planned if self._planned else 1.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the present speed; None while there is none. Early stops make it shorter."""
+        return self._steps_left / self.rate if self.rate > 0 else None
+
+    @property
+    def _steps_left(self) -> int:
+        return max(0, self._left - sum(f.now for f in self._flights.values()))
+
+    @property
+    def loss(self) -> float | None:
+        """Median over the stacks in training of the median over their members, in nats."""
+        losses = [f.loss for f in self._flights.values() if f.loss is not None]
+        return statistics.median(losses) if losses else None
+
+    @property
+    def flying(self) -> int:
+        """Stacks in training."""
+        return len(self._flights)
+
+    def _over(self, slot: int, runs: int) -> None:
+        self.counts["pending"] -= runs
+        self.stacks_over += 1
+        self._left -= self._flights[slot].planned
+        self._land(slot)
+
+    def _land(self, slot: int) -> None:
+        flight = self._flights.pop(slot, None)
+        if flight and flight.start is not None:
+            self._trained += flight.now - flight.start
