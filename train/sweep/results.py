@@ -1,0 +1,106 @@
+"""Results of a sweep as rows: one per run, with its configuration and its last measures."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from geomem.train.packs import Pack
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.state import State, Status
+from geomem.train.sweep.store import current_packs
+
+Value = str | int | float | bool | None
+PREFIX = "metrics/"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. `fields` are dotted names of its configuration; `metrics` may lack some.
+
+    A measure per target position has one entry per position: target_accuracy.0, .1, ...
+    """
+
+    run: str
+    status: Status
+    steps: int | None
+    fields: dict[str, Value]
+    metrics: dict[str, float]
+
+
+def read_rows(folder: Folder, state: State) -> list[Row]:
+    """The runs of the grid, in its order. Raises PackError for a damaged pack."""
+    measured: dict[str, dict[str, float]] = {}
+    for pack, members in current_packs(folder, state):
+        metrics = final_metrics(pack)
+        measured |= {run: metrics[member] for member, run in members}
+    return [_row(state, run, measured.get(run, {})) for run in state.runs]
+
+
+def _row(state: State, run: str, metrics: dict[str, float]) -> Row:
+    result = state.results.get(run)
+    steps = result.commit.members[result.member].steps if result else None
+    return Row(run, state.status(run), steps, flatten(state.line_of[run].config), metrics)
+
+
+def final_metrics(pack: Pack) -> list[dict[str, float]]:
+    """The last finite value of each measure, per member."""
+    members: list[dict[str, float]] = [{} for _ in pack.members]
+    for name in pack.names:
+        if name.startswith(PREFIX) and name not in pack.shared:
+            last = _last_finite(pack.tensor(name))
+            for metrics, value in zip(members, last, strict=True):
+                metrics.update(_named(name.removeprefix(PREFIX), value))
+    return members
+
+
+def _named(name: str, value: npt.NDArray[Any]) -> dict[str, float]:
+    values = {name: value} if value.ndim == 0 else {f"{name}.{i}": v for i, v in enumerate(value)}
+    return {name: float(v) for name, v in values.items() if np.isfinite(v)}
+
+
+def _last_finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """[K, points, ...] -> [K, ...]; NaN where nothing is finite."""
+    last = np.full(array.shape[:1] + array.shape[2:], np.nan)
+    for point in range(array.shape[1]):
+        np.copyto(last, array[:, point], where=np.isfinite(array[:, point]))
+    return last
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
+    """Dotted names of nested fields; lists become JSON."""
+    flat: dict[str, Value] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def varying(rows: Sequence[Row]) -> list[str]:
+    """Names of the fields that are not the same in all rows, in the order of the configuration."""
+    names = in_order(row.fields for row in rows)
+    missing = object()
+    return [n for n in names if len({row.fields.get(n, missing) for row in rows}) > 1]
+
+
+def in_order(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All keys, once each, in the order of their first appearance."""
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))
+
+
+def as_records(rows: Sequence[Row]) -> list[dict[str, Value]]:
+    """One flat record per row, all with the same keys: what varies first, measures last."""
+    changing = varying(rows)
+    fixed = [name for name in in_order(row.fields for row in rows) if name not in changing]
+    metrics = in_order(row.metrics for row in rows)
+    return [
+        {"run": row.run, "status": row.status, "steps": row.steps}
+        | {name: row.fields.get(name) for name in changing + fixed}
+        | {name: row.metrics.get(name) for name in metrics}
+        for row in rows
+    ]

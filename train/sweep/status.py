@@ -1,0 +1,72 @@
+"""How far a sweep directory is, for people and for programs."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.lock import Holder, holders
+from geomem.train.sweep.opening import read_about
+from geomem.train.sweep.state import STATUSES, State, read_state
+from geomem.train.sweep.summary import Cause, describe_counts, describe_failures, group_failures
+from geomem.train.sweep.words import plural, printable, size
+
+
+def read_status(folder: Folder) -> dict[str, Any]:
+    """Everything that `status` tells, as plain values. Raises UsageError, StoreError."""
+    state = read_state(folder)
+    counts = state.count(state.runs)
+    return {
+        "name": read_about(folder)["name"] if folder.about.exists() else None,
+        "directory": str(folder.root),
+        "runs": {status: counts[status] for status in STATUSES},
+        "stacks": _stacks(state),
+        "packs": {
+            "count": len(state.commits),
+            "bytes": sum(commit.size for commit in state.commits.values()),
+        },
+        "failures": [asdict(cause) for cause in group_failures(state, state.runs)],
+        "orphaned": state.orphans,
+        "drivers": [asdict(holder) for holder in holders(folder.journal)],
+        "next": next_command(folder) if counts["pending"] else None,
+    }
+
+
+def _stacks(state: State) -> dict[str, int]:
+    stacks = {state.stack_of[run] for run in state.runs}
+    committed = len(stacks & state.commits.keys())
+    failed = len(stacks & state.failures.keys())
+    return {"committed": committed, "failed": failed, "pending": len(stacks) - committed - failed}
+
+
+def next_command(folder: Folder) -> str:
+    """The command that goes on with a sweep, from any folder."""
+    about = read_about(folder) if folder.about.exists() else {}
+    source = Path(str(about.get("grid", folder.grid)))
+    grid = source if source.exists() else folder.grid.absolute()
+    sets = about.get("set")
+    words = ["geomem-train", "sweep", str(grid), "--out", str(folder.root.absolute())]
+    words += [w for item in sets for w in ("--set", str(item))] if isinstance(sets, list) else []
+    return shlex.join(words)
+
+
+def render_status(found: Mapping[str, Any]) -> str:
+    """The status as a few lines of text."""
+    counts, stacks, packs = found["runs"], found["stacks"], found["packs"]
+    lines = [f"{printable(str(found['name'] or 'unnamed'))}  {found['directory']}"]
+    lines.append(f"  {describe_counts(Counter(counts))}")
+    shown = ", ".join(f"{count} {what}" for what, count in stacks.items() if count)
+    lines.append(f"  {plural(sum(stacks.values()), 'stack')}: {shown or 'none'}")
+    lines.append(f"  {plural(packs['count'], 'pack')}, {size(packs['bytes'])}")
+    causes = [Cause(**failure) for failure in found["failures"]]
+    lines += [f"  {line}" for line in describe_failures(causes)]
+    if orphaned := len(found["orphaned"]):
+        lines.append(f"  {plural(orphaned, 'orphaned run')}: no longer in the grid, kept")
+    drivers = [str(Holder(**driver)) for driver in found["drivers"]]
+    lines += [f"  at work: {driver}" for driver in drivers]
+    if found["next"] and not drivers:
+        lines.append(f"  nobody is at work; to go on:\n  {found['next']}")
+    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""Committed packs: opened against the journal, verified, and put aside when damaged."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from geomem.train.packs import DiskError, Pack, PackError, open_pack
+from geomem.train.packs.atomic import sync_folder
+from geomem.train.sweep.events import Committed, Damaged
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.journal import Journal
+from geomem.train.sweep.state import State
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a committed pack; `tensor` is None for its header or the whole file."""
+
+    commit: Committed
+    path: Path
+    tensor: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        tensor = f"tensor {self.tensor}: " if self.tensor else ""
+        return f"{self.path}: {tensor}{self.problem}"
+
+
+def open_committed(folder: Folder, commit: Committed) -> Pack:
+    """The pack of a journal line. Raises PackError if the file is not the one committed."""
+    pack = open_pack(folder.packs / commit.pack)
+    if pack.metadata["digest"] != commit.digest or pack.metadata["sha256"] != commit.sha256:
+        raise PackError(pack.path, "this is not the pack that the journal names")
+    return pack
+
+
+def current_packs(folder: Folder, state: State) -> Iterator[tuple[Pack, list[tuple[int, str]]]]:
+    """Each pack that has results of the grid, with those members (place, run) that count.
+
+    A member does not count if a later attempt of its run has a pack. Raises PackError.
+    """
+    wanted: dict[str, list[tuple[int, str]]] = {}
+    for run in state.runs:
+        if result := state.results.get(run):
+            wanted.setdefault(result.commit.stack, []).append((result.member, run))
+    for stack, members in wanted.items():
+        yield open_committed(folder, state.commits[stack]), members
+
+
+def find_damage(folder: Folder, state: State) -> Iterator[Damage]:
+    """Check every committed byte; at most one header or any number of tensors per pack."""
+    for commit in state.commits.values():
+        path = folder.packs / commit.pack
+        try:
+            pack = open_committed(folder, commit)
+            for tensor in pack.damaged():
+                yield Damage(commit, path, tensor, "damaged: its SHA-256 does not match")
+        except PackError as error:
+            yield Damage(commit, path, error.tensor, error.problem)
+
+
+def uncommitted(folder: Folder, state: State) -> list[Path]:
+    """Packs that no journal line names: left by a killed writer, and never read."""
+    known = {commit.pack for commit in state.ever_committed}
+    return sorted(path for path in folder.packs.glob("*.safetensors") if path.name not in known)
+
+
+def put_aside(folder: Folder, journal: Journal, damage: Damage) -> Damaged:
+    """Rename a damaged pack, then let the journal take its commit back.
+
+    Raises DiskError. Killed in between, the pack is missing and the next repair finds that.
+    """
+    kept = damage.path.with_name(damage.path.name + ".damaged")
+    try:
+        os.rename(damage.path, kept)
+        sync_folder(folder.packs)
+        name = kept.name
+    except FileNotFoundError:
+        name = None
+    except OSError as error:
+        raise DiskError(kept, error) from error
+    commit = damage.commit
+    event = Damaged(stack=commit.stack, pack=commit.pack, problem=str(damage), kept=name)
+    journal.append(event)
+    return event

@@ -1,0 +1,58 @@
+"""Results on the terminal: one line per configuration, seeds taken together."""
+
+import re
+import statistics
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from geomem.train.sweep.results import Row, Value, in_order, varying
+from geomem.train.sweep.state import STATUSES
+from geomem.train.sweep.words import printable
+
+_POSITION = re.compile(r"\.\d+$")
+
+
+def results_table(rows: Sequence[Row]) -> Table:
+    """Fields that vary, number of runs, and median [lowest–highest] of the runs that are done."""
+    fields = [name for name in varying(rows) if name != "seed"]
+    metrics = in_order(_without_positions(row) for row in rows)
+    statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in fields:
+        numeric = all(isinstance(row.fields.get(name), int | float | None) for row in rows)
+        table.add_column(printable(name), justify="right" if numeric else "left")
+    for name in ("runs", *statuses, *metrics):
+        table.add_column(printable(name), justify="right")
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
+    for values, members in groups.items():
+        counts = [sum(row.status == s for row in members) for s in statuses]
+        done = [_without_positions(row) for row in members if row.status == "done"]
+        spreads = [_spread([m[name] for m in done if name in m]) for name in metrics]
+        cells = [*map(_show, values), str(len(members)), *map(str, counts), *spreads]
+        table.add_row(*cells)
+    return table
+
+
+def _without_positions(row: Row) -> dict[str, float]:
+    """The measures of a row, those per position replaced by their mean."""
+    gathered: dict[str, list[float]] = {}
+    for name, value in row.metrics.items():
+        gathered.setdefault(_POSITION.sub("", name), []).append(value)
+    return {name: statistics.fmean(values) for name, values in gathered.items()}
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    low, middle, high = (f"{f(values):.4g}" for f in (min, statistics.median, max))
+    return middle if low == high else f"{middle} [{low}–{high}]"
+
+
+def _show(value: Value) -> str:
+    if value is None:
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else printable(str(value))
