@@ -48,11 +48,16 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; configuration errors end with exit code 2 and no traceback."""
+    """Run the command line; what the user can act on ends with a message and no traceback."""
     from geomem.train.config.errors import ConfigError
+    from geomem.train.errors import GeomemError
 
     try:
         cli()
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except GeomemError as error:
+        lines = [f"error: {error}", *getattr(error, "__notes__", ())]
+        click.echo("\n".join(lines), err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,63 @@
+"""`geomem-train results`: the measures of a sweep's runs."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from geomem.train.sweep.results import Row
+
+
+@click.command(name="results", short_help="Show or save the measures of a sweep's runs.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object per run, as JSON.")
+@click.option(
+    "--parquet",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save one row per run; needs pyarrow.",
+)
+def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) -> None:
+    """Show what the runs of the sweep in DIR came to.
+
+    The table has one line per configuration: median [lowest–highest] over its seeds, at the end
+    of training, of the runs that are done; a measure per target position is shown as its mean.
+    CSV, JSON and Parquet have every run with its full configuration.
+
+    \b
+    Examples:
+      geomem-train results sweeps/first
+      geomem-train results sweeps/first --csv > results.csv
+      geomem-train results sweeps/first --parquet results.parquet
+    """
+    from geomem.train.sweep.export import write_csv, write_json, write_parquet
+    from geomem.train.sweep.folder import Folder
+    from geomem.train.sweep.results import as_records, read_rows
+    from geomem.train.sweep.state import read_state
+
+    if as_csv + as_json + (parquet is not None) > 1:
+        raise click.UsageError("give one of --csv, --json and --parquet")
+    folder = Folder(directory)
+    rows = read_rows(folder, read_state(folder))
+    if as_csv:
+        write_csv(as_records(rows), sys.stdout)
+    elif as_json:
+        write_json(as_records(rows), sys.stdout)
+    elif parquet:
+        write_parquet(as_records(rows), parquet)
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: "list[Row]") -> None:
+    from rich.console import Console
+
+    from geomem.train.sweep.table import results_table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100_000  # a file has no edge at which to fold
+    console.print(results_table(rows))

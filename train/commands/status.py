@@ -1,0 +1,24 @@
+"""`geomem-train status`: how far a sweep is."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(name="status", short_help="Show how far a sweep is.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+def command(directory: Path, as_json: bool) -> None:
+    """Show how far the sweep in DIR is, who works on it, and what failed.
+
+    \b
+    Examples:
+      geomem-train status sweeps/first
+      geomem-train status sweeps/first --json
+    """
+    from geomem.train.sweep.folder import Folder
+    from geomem.train.sweep.status import read_status, render_status
+
+    found = read_status(Folder(directory))
+    click.echo(json.dumps(found, indent=2) if as_json else render_status(found))
