@@ -8,7 +8,8 @@ from geomem.train.config.yaml_file import Node
 
 LARGEST_SEED = 2**63 - 1
 FORMS = "write a seed (7), a range (0-31), both (0-3,8) or a list of them"
-_PART = re.compile(r"\s*(0|[1-9][0-9]{0,18})\s*(?:-\s*(0|[1-9][0-9]{0,18})\s*)?")
+_PART = r"\s*(0|[1-9][0-9]{0,18})\s*(?:-\s*(0|[1-9][0-9]{0,18})\s*)?"
+TEXT_PATTERN = f"^{_PART}(,{_PART})*$"
 
 
 def read_seeds(node: Node, problems: Problems) -> list[range]:
@@ -26,7 +27,9 @@ def _read_item(node: Node, problems: Problems) -> list[range]:
     value = node.value
     if isinstance(value, int) and not isinstance(value, bool):
         return _range(value, value, node, problems)
-    parts = [_PART.fullmatch(part) for part in value.split(",")] if isinstance(value, str) else []
+    parts = (
+        [re.fullmatch(_PART, part) for part in value.split(",")] if isinstance(value, str) else []
+    )
     if not parts or None in parts:
         problems.add(node.mark, "seeds", f"cannot read {describe(value)}; {FORMS}")
         return []

@@ -1,0 +1,120 @@
+"""`geomem-train plan`: what a grid file would run. Imports no torch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from geomem.train.config import GridFile, load_grid
+from geomem.train.sweep.errors import UsageError
+from geomem.train.sweep.overview import Row, Words, common_words, overview
+from geomem.train.sweep.plan import Stack, plan_stacks
+from geomem.train.sweep.slots import Slots, resolve_slots
+from geomem.train.sweep.words import plural, size
+
+_WIDTH_OF_FILES = 180
+
+
+@click.command(name="plan", short_help="Show what a grid file would run, and in which stacks.")
+@click.argument("grid", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "sets",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set a field of every run, or of execution; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with every stack and run id.")
+def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
+    """Show what GRID would run, and in which stacks, without training.
+
+    A line stands for runs of the same shape: `3 x 64` are three stacks of 64 runs that are
+    trained together. `parameters` are those of one run, `memory` is an estimate for one stack.
+
+    \b
+    Examples:
+      geomem-train plan grid.yaml
+      geomem-train plan grid.yaml --set seeds=0-99 --set execution.stack=64
+      geomem-train plan grid.yaml --json | jq '.stacks[].runs | length'
+    """
+    loaded = load_grid(grid, sets)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    slots = _slots(loaded)
+    stacks = plan_stacks(loaded.runs, loaded.execution.stack, slots.count)
+    if as_json:
+        click.echo(json.dumps(_as_json(loaded, stacks, slots)))
+    else:
+        _show(loaded, stacks, slots)
+
+
+def _slots(loaded: GridFile) -> Slots:
+    try:
+        return resolve_slots(loaded.execution)
+    except UsageError as error:  # a plan may be made where there is no GPU
+        click.echo(f"warning: {error}", err=True)
+        wanted = loaded.execution.workers
+        return Slots("cuda", 1 if wanted == "auto" else wanted, 1)
+
+
+def _show(loaded: GridFile, stacks: Sequence[Stack], slots: Slots) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    workers = f"{plural(slots.count, 'worker')} on {slots.device}"
+    total = f"{plural(len(loaded.runs), 'run')} in {plural(len(stacks), 'stack')} for {workers}"
+    console.print(f"{loaded.name}: {total}")
+    rows = overview(stacks)
+    shared = common_words(rows)
+    for name, words in shared.items():
+        if words:
+            console.print(f"  every {name}: {' '.join(words)}")
+    console.print(_table(rows, shared))
+
+
+def _table(rows: Sequence[Row], shared: dict[str, Words]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in shared:
+        table.add_column(name, overflow="fold")
+    for name in ("runs", "stacks", "parameters", "memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        labels = [
+            " ".join([words[0], *(word for word in words[1:] if word not in shared[name])])
+            for name, words in row.words.items()
+        ]
+        table.add_row(*labels, *_numbers(row))
+    return table
+
+
+def _numbers(row: Row) -> tuple[str, ...]:
+    low, high = min(row.members), max(row.members)
+    members = str(low) if low == high else f"{low}-{high}"
+    stacks = f"{len(row.members):,} x {members}"
+    return f"{row.runs:,}", stacks, f"{row.parameters:,}", size(row.memory)
+
+
+def _as_json(loaded: GridFile, stacks: Sequence[Stack], slots: Slots) -> dict[str, object]:
+    rows = [(row, members) for row in overview(stacks) for members in row.members]
+    return {
+        "name": loaded.name,
+        "runs": len(loaded.runs),
+        "workers": slots.count,
+        "device": slots.device,
+        "warnings": loaded.warnings,
+        "stacks": [
+            {
+                "id": stack.id,
+                **{name: " ".join(words) for name, words in row.words.items()},
+                "members": members,
+                "parameters": row.parameters,
+                "memory": row.memory,
+                "runs": stack.run_ids,
+            }
+            for stack, (row, members) in zip(stacks, rows, strict=True)
+        ],
+    }
