@@ -1,14 +1,19 @@
 """Fused ops over stacks. They know tensors, and nothing of models, graphs or files."""
 
 from geomem.kernels.adamw_step import AdamWHyper, adamw_step
+from geomem.kernels.causal_conv1d import causal_conv1d
 from geomem.kernels.linear_cross_entropy import LinearCrossEntropy, Targets, linear_cross_entropy
+from geomem.kernels.selective_scan import ScanResult, selective_scan
 from geomem.kernels.short_attention import short_attention
 
 __all__ = [
     "AdamWHyper",
     "LinearCrossEntropy",
+    "ScanResult",
     "Targets",
     "adamw_step",
+    "causal_conv1d",
     "linear_cross_entropy",
+    "selective_scan",
     "short_attention",
 ]
