@@ -132,7 +132,7 @@ def slug(name: str) -> str:
     """A file name for any name: the name itself if it is harmless, else its letters and a hash."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")
-    if plain == name and not _RESERVED.fullmatch(plain):
+    if plain and plain == name and not _RESERVED.fullmatch(plain):
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{mark}" if plain else f"sweep-{mark}"

@@ -45,8 +45,8 @@ class Journal:
         event = event.model_copy(update={"time": round(time.time(), 3)})
         line = encode(event)
         size = os.fstat(self._file).st_size
-        failpoint("appending", self.path)
         try:
+            failpoint("appending", self.path)
             if os.write(self._file, line) != len(line):
                 raise OSError("the line was cut short")
             failpoint("appended", self.path)

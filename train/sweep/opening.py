@@ -94,7 +94,9 @@ def _update(
             _refuse_neighbours(folder, writer)
             notes.append(_describe_change(old, lines))
         write_plan(folder.plan, lines)
-    atomic_write(folder.grid, request.grid.text.encode())
+    grid = request.grid.text.encode()
+    if not folder.grid.exists() or folder.grid.read_bytes() != grid:
+        atomic_write(folder.grid, grid)
     state = State(lines, old.events)
     for why, torn in (("the grid changed", broken_up(state)), _to_retry(state, request)):
         if torn:

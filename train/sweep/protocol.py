@@ -63,7 +63,7 @@ _KINDS: dict[str, type[Message]] = {
 
 def encode(message: Message) -> bytes:
     """One line."""
-    body = {"kind": type(message).__name__, **asdict(message)}
+    body = {"message": type(message).__name__, **asdict(message)}
     return json.dumps(body, allow_nan=False).encode() + b"\n"
 
 
@@ -71,7 +71,7 @@ def decode(line: bytes) -> Message:
     """Raises ValueError for anything that `encode` does not write."""
     try:
         body = json.loads(line)
-        kind = _KINDS[body.pop("kind")]
+        kind = _KINDS[body.pop("message")]
         return kind(**{field.name: body[field.name] for field in fields(kind)})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error

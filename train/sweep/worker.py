@@ -82,11 +82,15 @@ def _private_stdout() -> int:
 
 
 def _listen(jobs: "queue.SimpleQueue[protocol.Job]", stop: threading.Event) -> None:
-    for line in sys.stdin.buffer:
-        if line == b"\n":
-            stop.set()
-        elif isinstance(job := protocol.decode(line), protocol.Job):
-            jobs.put(job)
+    # Not through sys.stdin: Python cannot shut down while a thread waits in its buffer.
+    rest = b""
+    while data := os.read(0, 1 << 16):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            if not line:
+                stop.set()
+            elif isinstance(job := protocol.decode(line), protocol.Job):
+                jobs.put(job)
     os._exit(0)
 
 
