@@ -1,0 +1,248 @@
+"""`status`, `results` and `verify` of sweeps made by the fake worker."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from pyarrow import parquet
+
+from geomem.train.cli import cli
+from geomem.train.packs import PackError, open_pack
+from geomem.train.sweep.errors import StoreError, UsageError
+from geomem.train.sweep.results import final_metrics, flatten, varying
+from geomem.train.sweep.store import open_committed
+from geomem.train.sweep.words import duration, number, printable, size
+from tests.train.sweep.helpers import Sweeper, control
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two rates, four seeds: one run diverged, one stack of two failed."""
+    sweeper = Sweeper(tmp_path_factory.mktemp("made"))
+    sweeper.write_grid(seeds="0-3", rates="1e-2, 1e-3", stack=2)
+    os.environ["FAKE_CONTROL"] = control(diverge=[0], fail=2)
+    try:
+        assert sweeper.run() == 3
+    finally:
+        del os.environ["FAKE_CONTROL"]
+    return sweeper
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    shutil.copytree(made.out, tmp_path / "sweep")
+    shutil.copy(made.grid, tmp_path)
+    return Sweeper.at(tmp_path, "sweep")
+
+
+def call(*words, code=0):
+    result = CliRunner().invoke(cli, list(map(str, words)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_status(made):
+    text = call("status", made.out)
+    assert text.splitlines()[:2] == [f"tiny  {made.out}", "  8 runs: 2 done, 2 diverged, 4 failed"]
+    assert "4 stacks: 2 committed, 2 failed" in text
+    assert "4 runs failed: ValueError: this run cannot be trained (logs/worker-" in text
+
+
+def test_status_for_programs(made):
+    found = json.loads(call("status", made.out, "--json"))
+    assert found["runs"] == {"done": 2, "diverged": 2, "failed": 4, "pending": 0}
+    assert found["failures"][0]["runs"] == 4
+    assert found["packs"]["count"] == 2
+    assert found["drivers"] == []
+    assert found["next"] is None
+
+
+def test_status_tells_how_to_go_on(copy, monkeypatch):
+    copy.write_grid(seeds="0-9", rates="1e-2, 1e-3", stack=2, workers=1)
+    monkeypatch.setenv("FAKE_CONTROL", control(full=5))
+    with pytest.raises(Exception, match="No space"):
+        copy.run()
+    found = json.loads(call("status", copy.out, "--json"))
+    assert found["runs"]["pending"] >= 8
+    assert found["next"] == f"geomem-train sweep {copy.grid} --out {copy.out}"
+    assert found["next"] in call("status", copy.out)
+
+
+def test_the_table_has_one_line_per_configuration(made):
+    lines = call("results", made.out).splitlines()
+    assert lines[0].split() == [
+        *("optim.lr", "runs", "done", "diverged", "failed", "loss", "target_accuracy"),
+    ]
+    assert [line.split()[:5] for line in lines[2:]] == [
+        ["0.01", "4", "1", "1", "2"],
+        ["0.001", "4", "1", "1", "2"],
+    ]
+    assert lines[2].split()[-1] == "0.875"  # the mean over positions of the last finite values
+
+
+def test_csv_has_every_run_and_field(made):
+    rows = list(csv.DictReader(io.StringIO(call("results", made.out, "--csv"))))
+    assert len(rows) == 8
+    assert list(rows[0])[:5] == ["run", "status", "steps", "optim.lr", "seed"]
+    assert rows[0]["status"] == "diverged"
+    assert rows[0]["model.kind"] == "transformer"
+    assert rows[0]["optim.betas"] == "[0.9, 0.999]"
+    assert rows[0]["target_accuracy.1"] == "0.75"
+    assert float(rows[0]["loss"]) > 0
+    assert rows[2]["status"] == "failed"
+    assert rows[2]["loss"] == rows[2]["steps"] == ""
+
+
+def test_json_and_parquet_say_the_same(made, tmp_path):
+    records = json.loads(call("results", made.out, "--json"))
+    assert call("results", made.out, "--parquet", tmp_path / "r.parquet") == ""
+    assert parquet.read_table(tmp_path / "r.parquet").to_pylist() == records
+    assert records[1]["seed"] == 1
+    assert records[2]["loss"] is None
+
+
+def test_parquet_without_pyarrow(made, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="pip install pyarrow"):
+        call("results", made.out, "--parquet", tmp_path / "r.parquet")
+
+
+def test_columns_of_mixed_types_become_text(copy, tmp_path):
+    copy.write_grid(seeds="0-3", rates="1e-2, 1e-3")
+    text = copy.grid.read_text().replace("grid: {", "grid: {train.edge_batch: [all, 8], ")
+    copy.grid.write_text(text)
+    copy.run()
+    call("results", copy.out, "--parquet", tmp_path / "r.parquet")
+    column = parquet.read_table(tmp_path / "r.parquet")["train.edge_batch"].to_pylist()
+    assert sorted(set(column)) == ["8", "all"]
+
+
+def test_a_later_attempt_replaces_the_result(copy):
+    before = {r["run"]: r for r in json.loads(call("results", copy.out, "--json"))}
+    assert copy.run(retry=("failed", "diverged")) == 0
+    after = {r["run"]: r for r in json.loads(call("results", copy.out, "--json"))}
+    assert {row["status"] for row in after.values()} == {"done"}
+    changed = {run for run in before if before[run] != after[run]}
+    assert len(changed) == 6
+
+
+def test_the_last_finite_value_counts(made):
+    commit = next(iter(made.state.commits.values()))
+    pack = open_committed(made.folder, commit)
+    loss = pack.tensor("metrics/loss")
+    assert np.isnan(loss[:, -1]).all()
+    assert [m["loss"] for m in final_metrics(pack)] == loss[:, 1].tolist()
+
+
+def test_flatten_and_varying():
+    assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == {
+        "a.b": 1,
+        "a.c": "[1, 2]",
+        "d": None,
+    }
+    from geomem.train.sweep.results import Row
+
+    rows = [Row("", "done", 1, {"x": 1, "y": 1}, {}), Row("", "done", 1, {"x": 1, "z": 0}, {})]
+    assert varying(rows) == ["y", "z"]
+
+
+class TestDamage:
+    def pack(self, copy):
+        return open_pack(copy.folder.packs / next(iter(copy.state.commits.values())).pack)
+
+    def damage(self, copy, kind):
+        pack = self.pack(copy)
+        data = bytearray(pack.path.read_bytes())
+        if kind == "magic":
+            data[0] ^= 0xFF
+        elif kind == "header":
+            data[data.index(b"diverged")] ^= 1
+        elif kind == "payload":
+            data[-1] ^= 1
+        elif kind == "truncated":
+            del data[-10:]
+        elif kind == "zero tail":
+            data[-64:] = bytes(64)
+        if kind == "missing":
+            pack.path.unlink()
+        elif kind == "swapped":
+            other = next(path for path in copy.folder.packs.iterdir() if path != pack.path)
+            data = other.read_bytes()
+        if kind != "missing":
+            pack.path.write_bytes(data)
+        return pack.path.name
+
+    @pytest.mark.parametrize(
+        "kind", ["magic", "header", "payload", "truncated", "zero tail", "missing", "swapped"]
+    )
+    def test_it_is_found_and_repaired(self, copy, kind):
+        expected = copy.tensors()
+        name = self.damage(copy, kind)
+        text = call("verify", copy.out, code=5)
+        assert f"packs/{name}: " in text
+        assert "2 packs, " in text
+        if kind not in ("payload", "zero tail"):  # `results` reads the measures alone
+            with pytest.raises(PackError, match=name):
+                call("results", copy.out)
+        repaired = call("verify", copy.out, "--repair")
+        assert ("it was missing" in repaired) == (kind == "missing")
+        assert copy.counts["pending"] == 2
+        copy.write_grid(seeds="0-3", rates="1e-2, 1e-3", stack=2)
+        copy.run()
+        assert copy.tensors() == expected
+        assert "all as they were committed" in call("verify", copy.out)
+        assert (copy.folder.packs / f"{name}.damaged").exists() == (kind != "missing")
+
+    def test_a_sound_sweep(self, made):
+        assert call("verify", made.out).endswith(": all as they were committed\n")
+
+    def test_a_pack_that_nobody_committed(self, copy):
+        (copy.folder.packs / f"{'0' * 16}-{'1' * 8}.safetensors").write_bytes(b"left over")
+        text = call("verify", copy.out)
+        assert "not committed, left by a killed process" in text
+
+    def test_a_garbled_journal(self, copy):
+        lines = copy.journal().read_bytes().splitlines(keepends=True)
+        lines[1] = b"x" + lines[1]
+        copy.journal().write_bytes(b"".join(lines))
+        for command in ("status", "results", "verify"):
+            with pytest.raises(StoreError, match=r"main\.jsonl:2: "):
+                call(command, copy.out)
+        with pytest.raises(StoreError):
+            copy.run()
+
+    def test_a_damaged_plan_or_description(self, copy):
+        for path in (copy.folder.plan, copy.folder.about):
+            old = path.read_bytes()
+            path.write_bytes(old[:-30])
+            with pytest.raises(StoreError, match=path.name):
+                call("status", copy.out)
+            path.write_bytes(old)
+
+    def test_a_directory_of_a_newer_version(self, copy):
+        about = json.loads(copy.folder.about.read_text())
+        copy.folder.about.write_text(json.dumps({**about, "format": 2}))
+        with pytest.raises(StoreError, match="format 2 of geomem"):
+            call("status", copy.out)
+
+
+def test_words():
+    assert [number(v) for v in (0.1234, 12.345, 123.4, 12345.6)] == [
+        "0.123",
+        "12.3",
+        "123",
+        "12,346",
+    ]
+    assert [duration(s) for s in (0.04, 59.7, 61, 3601, 90061)] == [
+        *("0.0 s", "1 min 0 s", "1 min 1 s", "1 h 0 min", "1 d 1 h"),
+    ]
+    assert [size(n) for n in (999, 1000, 12_345_678)] == ["999 B", "1 kB", "12.3 MB"]
+    assert printable("a\x1b[2Jb\u202e\nc") == "a�[2Jb�\nc"
