@@ -32,6 +32,8 @@ _WIDTH_OF_FILES = 180
 def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
     """Show what GRID would run, and in which stacks, without training.
 
+    GRID is a file, or the name of a grid that comes with geomem, such as tiny_graphs.
+
     A line stands for runs of the same shape: `3 x 64` are three stacks of 64 runs that are
     trained together. `parameters` are those of one run, `memory` is an estimate for one stack.
 

@@ -91,14 +91,17 @@ def _merged(patches: tuple[Patch, ...]) -> Patch:
 def refuse_shared_fields(axes: list[Axis], problems: Problems) -> None:
     """Axes are independent of each other's order only if no field is set by two of them."""
     owners: dict[str, Axis] = {}
+    inside: dict[str, Axis] = {}  # who sets a part of a group such as train.stop_when
     for axis in axes:
         leaves = dict.fromkeys(leaf for patch in axis.patches for leaf in patch.leaves)
         for leaf in leaves:
-            other = owners.get(leaf) or owners.get(leaf.rpartition(".")[0])
+            group = leaf.rpartition(".")[0]
+            other = owners.get(leaf) or owners.get(group) or inside.get(leaf)
             if other:
                 text = f"sets {leaf}, as the axis {other.key} does ({other.mark}); keep one of them"
                 problems.add(axis.mark, axis.key, text)
         owners.update(dict.fromkeys(leaves, axis))
+        inside.update(dict.fromkeys((leaf.rpartition(".")[0] for leaf in leaves), axis))
 
 
 def combinations(axes: list[Axis]) -> Iterator[list[Patch]]:

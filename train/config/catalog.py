@@ -124,5 +124,7 @@ def guess_path(path: str) -> list[str]:
         ends.setdefault(known.rpartition(".")[2], []).append(known)
     if name in ends:
         return ends[name]
-    near = close_to(path, PATHS) or close_to(name, ends)
+    known_parent = parent in SECTIONS or parent in GROUPS  # its name would weigh in the comparison
+    near = [] if known_parent else close_to(path, PATHS)
+    near = near or close_to(name, ends)
     return ends.get(near[0], near) if near else []

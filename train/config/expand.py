@@ -95,7 +95,8 @@ def _locate(fault: Fault, settings: Settings, origin: Mark) -> Mark:
     for path in (fault.path, *fault.related):
         node = settings.get(".".join(map(str, path[:2])))
         if node is not None:
-            return _inside(node, path[2:]).mark
+            found = _inside(node, path[2:])
+            return found.place if fault.unknown else found.mark
     section = fault.path[0] if fault.path else ""
     places = [n.place for path, n in settings.items() if path.partition(".")[0] == section]
     return min((p for p in places if p.file == origin.file), default=origin)

@@ -38,12 +38,16 @@ _MEANT = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 @dataclass(frozen=True)
 class Fault:
-    """One wrong field: `path` as in ("optim", "betas", 1); `related` are paths to fall back to."""
+    """One wrong field: `path` as in ("optim", "betas", 1); `related` are paths to fall back to.
+
+    A missing field has no place of its own, and of an unknown one the key is wrong, not the value.
+    """
 
     path: tuple[str | int, ...]
     text: str
     related: tuple[tuple[str | int, ...], ...] = ()
     missing: bool = False
+    unknown: bool = False
 
     @property
     def key(self) -> str:
@@ -97,7 +101,7 @@ def _fault(path: tuple[str | int, ...], details: list[ErrorDetails]) -> Fault:
         return Fault(path, _missing(path), missing=True)
     if first["type"] == "extra_forbidden":
         kind = first["loc"][1] if len(first["loc"]) > len(path) else ""
-        return Fault(path, unknown_field(".".join(map(str, path)), str(kind)))
+        return Fault(path, unknown_field(".".join(map(str, path)), str(kind)), unknown=True)
     if first["type"] == "value_error":
         return Fault(path, str(context["error"]))
     return Fault(path, _wrong_value(details))

@@ -43,6 +43,7 @@ from geomem.train.config.graph_file import GraphFiles
 from geomem.train.config.layers import Entries, Layers, read_layers
 from geomem.train.config.run import RunConfig
 from geomem.train.config.seeds import read_seeds
+from geomem.train.config.shipped import find_grid
 from geomem.train.config.words import close_to, describe, did_you_mean, shorten
 from geomem.train.config.yaml_file import Node, load_yaml, plain
 
@@ -69,11 +70,12 @@ class GridFile:
 def load_grid(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> GridFile:
     """Read a grid file and the `KEY=VALUE` texts of --set; see this module for the format.
 
+    `path` may be the name of a shipped grid instead, such as `tiny_graphs`.
     Raises ConfigError with every problem found. Limits: 8 MiB, 20 levels, 2 000 000 keys and
     values, 1 000 000 runs; a file beyond them is refused before it is expanded.
     """
     with _without_collections():
-        return _load(path, sets)
+        return _load(find_grid(Path(path)), sets)
 
 
 @contextlib.contextmanager
@@ -88,14 +90,14 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _load(path: str | os.PathLike[str], sets: Sequence[str]) -> GridFile:
+def _load(path: Path, sets: Sequence[str]) -> GridFile:
     text, root = load_yaml(path)
     problems = Problems()
     assigned = read_assignments(sets, problems)
     entries = _top_level(root, problems)
     _check_version(entries, root, problems)
     entries |= assigned.top
-    name = _name(entries, Path(path), problems)
+    name = _name(entries, path, problems)
     execution = _execution(entries, assigned, problems)
     seeds = read_seeds(entries["seeds"], problems) if "seeds" in entries else [range(1)]
     layers = read_layers(Mark(root.mark.file), entries, assigned.fields, problems)

@@ -44,7 +44,7 @@ def close_to(word: str, choices: Collection[str]) -> list[str]:
     """The choice that looks most like the word, or nothing."""
     if len(word) > LONGEST:  # comparing takes quadratic time
         return []
-    return difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return difflib.get_close_matches(word, choices, n=1, cutoff=0.7)
 
 
 def did_you_mean(guesses: Sequence[str]) -> str:

@@ -1,0 +1,96 @@
+"""Sizes that follow from a configuration, against the tensors themselves."""
+
+from math import prod
+
+import pytest
+
+from geomem.train.config import ConfigError
+from geomem.train.stack.batches import Batches
+from geomem.train.stack.build import build_model
+from geomem.train.stack.members import stages_of
+from geomem.train.sweep.size import (
+    MAX_MEMBERS,
+    STACK_BYTES,
+    auto_members,
+    graph_counts,
+    member_bytes,
+    member_parameters,
+    step_operations,
+    step_work,
+)
+from geomem.train.tasks.graphs import build_graph
+from geomem.train.tasks.in_weights import build_tables
+
+SECTIONS = [
+    {},
+    {"model": {"tie": False, "layers": 3, "mlp_ratio": 2}},
+    {"model": {"positions": "sinusoidal"}},
+    {"model": {"positions": "none", "norm": False}},
+    {"model": {"attention": False}},
+    {"model": {"kind": "feed_forward", "layers": 2, "tie": False}},
+    {"graph": {"kind": "tree_star", "arms": 3, "branching": 3, "length": 4}},
+    {"graph": {"kind": "grid", "rows": 3, "columns": 4}},
+    {"graph": {"kind": "cycle", "nodes": 7}, "train": {"edge_batch": 3}},
+    {"graph": {"kind": "irregular"}},
+    {"task": {"recipe": "mixed", "pauses": 3, "start_node": True}},
+    {"task": {"recipe": "mixed", "task_token": False}, "train": {"path_batch": 2}},
+    {"task": {"recipe": "mixed", "target": "hardest_token"}},
+    {"task": {"recipe": "staged"}, "train": {"edge_steps": 4, "path_batch": 3}},
+]
+
+
+@pytest.mark.parametrize("sections", SECTIONS, ids=str)
+def test_counts_equal_those_of_the_tensors(make_run, sections):
+    run = make_run(**sections)
+    tables = build_tables([run])
+    found = build_model(run, tables).parameters()
+    assert member_parameters(run) == sum(prod(p.shape) for p in found.values())
+    graph = build_graph(run.graph)
+    assert graph_counts(run.graph) == (graph.n, len(graph.edges))
+
+
+@pytest.mark.parametrize("sections", SECTIONS, ids=str)
+def test_work_equals_that_of_a_step(make_run, sections):
+    run = make_run(**sections)
+    tables = build_tables([run])
+    device = tables.node_token.device
+    works = []
+    for stage in stages_of(run):
+        parts = Batches([run], tables, stage, device).parts(0)
+        tokens = sum(part.segment.tokens[0].numel() for part in parts)
+        works.append((tokens, sum(p.segment.tokens.shape[1] * p.length for p in parts)))
+    assert step_work(run) == max(works)
+
+
+def test_edge_lists_are_counted_from_the_file(make_run, tmp_path):
+    path = tmp_path / "e.txt"
+    path.write_text("a b\nb c\nb a\n")
+    run = make_run(graph={"kind": "edge_list", "path": str(path), "sha256": "0" * 64})
+    assert graph_counts(run.graph) == (3, 2)
+    path.write_text("a b c\n")
+    again = make_run(graph={"kind": "edge_list", "path": str(path), "sha256": "1" * 64})
+    with pytest.raises(ConfigError, match="found 3 names"):
+        member_bytes(again)
+
+
+def test_more_of_anything_is_larger(make_run):
+    small = make_run(task={"recipe": "mixed"})
+    for sections in [
+        {"model": {"width": 32}},
+        {"model": {"layers": 2}},
+        {"graph": {"arms": 60}},
+        {"task": {"recipe": "mixed", "pauses": 9}},
+    ]:
+        large = make_run(**{"task": {"recipe": "mixed"}, **sections})
+        assert member_bytes(large) > member_bytes(small)
+        assert step_operations(large) > step_operations(small)
+    history = make_run(task={"recipe": "mixed"}, train={"history_every": 1, "steps": 10_000})
+    assert member_bytes(history) > 10_000 * 19 * 16 * 4
+
+
+def test_stacks_fill_their_memory(make_run):
+    assert auto_members(make_run()) == MAX_MEMBERS
+    large = make_run(model={"width": 512, "layers": 4})
+    assert 1 < auto_members(large) < MAX_MEMBERS
+    assert auto_members(large) * member_bytes(large) < STACK_BYTES
+    assert auto_members(make_run(model={"width": 4096, "layers": 12})) == 1

@@ -1,0 +1,142 @@
+"""`geomem-train plan` and `schema` as a user meets them: output, messages, exit codes."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import geomem.train
+
+GRIDS = Path(geomem.train.__file__).parent / "grids"
+NAMES = ", ".join(sorted(path.stem for path in GRIDS.glob("*.yaml")))
+GRID = """\
+version: 1
+name: "[bold]two"
+defaults: {graph: {kind: cycle, nodes: 15}, model.kind: transformer, optim.lr: 1, train.steps: 5}
+grid: {model.width: [8, 16], optim.lr: [1, 2]}
+seeds: 0-2
+execution: {device: cpu, workers: 2}
+"""
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Return a function that runs the command line in an empty folder."""
+    code = "import sys; from geomem.train.cli import main; main()"
+
+    def run(*words):
+        command = [sys.executable, "-c", code, *map(str, words)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def grid(tmp_path):
+    (tmp_path / "g.yaml").write_text(GRID)
+    return "g.yaml"
+
+
+def test_table(cli, grid):
+    result = cli("plan", grid)
+    assert (result.returncode, result.stderr) == (0, "")
+    title, *shared, head, _, first, second = result.stdout.splitlines()
+    assert title == "[bold]two: 12 runs in 2 stacks for 2 workers on cpu"
+    assert shared == [
+        "  every graph: nodes=15",
+        "  every model: layers=2",
+        "  every task: recipe=edges_only",
+    ]
+    assert head.split()[:6] == ["graph", "model", "task", "training", "runs", "stacks"]
+    row = "cycle transformer width=8 in_weights 5 steps 6 1 x 6 1,968"
+    assert " ".join(first.split()).startswith(row)
+    assert "width=16" in second
+
+
+def test_json(cli, grid):
+    result = cli("plan", grid, "--set", "execution.stack=4", "--json")
+    plan = json.loads(result.stdout)
+    assert (plan["name"], plan["runs"], plan["workers"]) == ("[bold]two", 12, 2)
+    assert [stack["members"] for stack in plan["stacks"]] == [3, 3, 3, 3]
+    assert len({run for stack in plan["stacks"] for run in stack["runs"]}) == 12
+    assert plan["stacks"][0]["model"] == "transformer layers=2 width=8"
+
+
+def test_warnings_go_to_stderr(cli, grid):
+    result = cli("plan", grid, "--set", "optim.lr=3", "--json")
+    assert result.returncode == 0
+    expected = "g.yaml: 6 runs are equal to earlier ones; each is kept once"
+    assert result.stderr == f"warning: {expected}\n"
+    assert json.loads(result.stdout)["warnings"] == [expected]
+
+
+def test_a_plan_for_a_gpu_elsewhere(cli, grid):
+    result = cli("plan", grid, "--set", "execution.device=cuda", "--set", "execution.workers=3")
+    assert result.returncode == 0
+    assert "for 3 workers on cuda" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tiny_graph"],
+         "error: tiny_graph: no such file, and the grids that come with geomem are "
+         f"{NAMES}. Did you mean tiny_graphs?\n"),
+        (["nope.yaml"], "error: nope.yaml: cannot be read: no such file or directory\n"),
+        (["g.yaml", "--set", "train.stepz=4"],
+         "error: --set train.stepz=4: train.stepz: unknown key. Did you mean train.steps?\n"),
+        (["g.yaml", "--set", "model.width=6"],
+         "error: --set model.width=6: model.width: width 6 cannot be divided by 4 heads; "
+         "choose a multiple of 4\n"),
+    ],
+)  # fmt: skip
+def test_errors_end_with_2_and_no_traceback(cli, grid, words, message):
+    result = cli("plan", *words)
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", message)
+
+
+def test_a_broken_edge_list_is_named(cli, grid, tmp_path):
+    (tmp_path / "e.txt").write_text("a b\na b c\n")
+    result = cli("plan", grid, "--set", "graph={kind: edge_list, path: e.txt}")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {tmp_path}/e.txt:2:1: found 3 names;")
+
+
+@pytest.mark.parametrize("path", sorted(GRIDS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_grids_plan_without_a_warning(cli, path):
+    result = cli("plan", path.stem)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == cli("plan", path).stdout
+
+
+def test_a_file_hides_the_shipped_grid_of_its_name(cli, grid, tmp_path):
+    (tmp_path / "g.yaml").rename(tmp_path / "tiny_graphs")
+    assert cli("plan", "tiny_graphs").stdout.startswith("[bold]two: 12 runs")
+
+
+def test_ten_thousand_runs_plan_in_seconds(cli, grid):
+    start = time.perf_counter()
+    result = cli("plan", grid, "--set", "seeds=0-2499")
+    assert time.perf_counter() - start < 5
+    assert "10,000 runs" in result.stdout
+
+
+@pytest.mark.parametrize("words", [["plan", "g.yaml"], ["plan", "--help"], ["schema"], ["--help"]])
+def test_imports_neither_torch_nor_matplotlib(grid, tmp_path, words):
+    code = (
+        "import sys; from geomem.train.cli import cli; cli(sys.argv[1:], standalone_mode=False); "
+        "print('heavy:', {'torch', 'matplotlib', 'scipy'} & set(sys.modules), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *words]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stderr == "heavy: set()\n"
+
+
+def test_schema_is_a_schema(cli):
+    schema = json.loads(cli("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["seeds"]["description"].startswith("A seed (7), a range (0-31)")
