@@ -133,7 +133,7 @@ def _wrong_value(details: list[ErrorDetails]) -> str:
     for detail in details:
         if detail["type"] in _RANGES:
             bound, text = _RANGES[detail["type"]]
-            return f"{text} {detail['ctx'][bound]:g}, got {describe(detail['input'])}"
+            return f"{text} {detail['ctx'][bound]:.15g}, got {describe(detail['input'])}"
     value = details[0]["input"]
     expected = []
     for detail in details:

@@ -1,6 +1,7 @@
 """Wrong files: each message has its place, says what is wrong, and what to write instead."""
 
 import pickle
+import time
 
 import pytest
 
@@ -12,6 +13,8 @@ from geomem.train.config.errors import MAX_PROBLEMS
 FIELDS = [
     ("nodes: 15", "node: 15", "3:24: graph.node: unknown key. Did you mean graph.nodes?"),
     ("nodes: 15", "nodes: 2", "3:31: graph.nodes: has to be at least 3, got 2"),
+    ("nodes: 15", "nodes: 10000001",
+     "3:31: graph.nodes: has to be at most 10000000, got 10000001"),
     ("nodes: 15", "nodes: 15, rows: 3",
      "3:35: graph.rows: a field of kind grid, and this graph is a cycle; leave it out, "
      "set it in overrides with `where: {graph.kind: grid}`, "
@@ -261,6 +264,15 @@ def test_equal_problems_once_and_ten_at_most(refusal, base):
     lines = refusal(base + "grid: {train.steps: [" + "x, " * 12 + "x]}\n").splitlines()
     assert len(lines) == 11
     assert lines[-1] == "... and 3 more problems"
+
+
+def test_a_large_grid_of_faulty_runs_is_refused_soon(refusal, base):
+    rates = ", ".join(str(rate) for rate in range(1, 1_001))
+    text = base.replace("nodes: 15", "nodes: 1")
+    start = time.perf_counter()
+    message = refusal(f"{text}grid: {{optim.lr: [{rates}], optim.eps: [{rates}]}}\n")
+    assert time.perf_counter() - start < 2
+    assert message == "g.yaml:3:31: graph.nodes: has to be at least 3, got 1"
 
 
 def test_problems_are_bounded(load, base):
