@@ -88,6 +88,20 @@ def varying(rows: Sequence[Row]) -> list[str]:
     return [n for n in names if len({row.fields.get(n, missing) for row in rows}) > 1]
 
 
+def telling(rows: Sequence[Row]) -> list[str]:
+    """The varying fields, less the seed and those that the kind of their section decides."""
+    return [name for name in varying(rows) if name != "seed" and _tells(name, rows)]
+
+
+def _tells(name: str, rows: Sequence[Row]) -> bool:
+    kind = f"{name.partition('.')[0]}.kind"
+    seen: dict[Value, Value] = {}
+    return name == kind or any(
+        seen.setdefault(row.fields.get(kind), row.fields.get(name)) != row.fields.get(name)
+        for row in rows
+    )
+
+
 def in_order(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
     """All keys, once each, in the order of their first appearance."""
     return list(dict.fromkeys(key for mapping in mappings for key in mapping))

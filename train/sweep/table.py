@@ -7,22 +7,27 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from geomem.train.sweep.results import Row, Value, in_order, varying
+from geomem.train.sweep.results import Row, Value, in_order, telling
 from geomem.train.sweep.state import STATUSES
 from geomem.train.sweep.words import printable
 
+HEADLINES = ("exact_match", "first_hop", "edge_recovery", "edge_loss", "loss")
 _POSITION = re.compile(r"\.\d+$")
 
 
 def results_table(rows: Sequence[Row]) -> Table:
-    """Fields that vary, number of runs, and median [lowest–highest] of the runs that are done."""
-    fields = [name for name in varying(rows) if name != "seed"]
-    metrics = in_order(_without_positions(row) for row in rows)
+    """Fields that vary, number of runs, and median [lowest–highest] of the runs that are done.
+
+    Of the measures it shows the headlines, if the runs have any of them, else all.
+    """
+    fields = telling(rows)
+    measured = in_order(_without_positions(row) for row in rows)
+    metrics = [name for name in HEADLINES if name in measured] or measured
     statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in fields:
         numeric = all(isinstance(row.fields.get(name), int | float | None) for row in rows)
-        table.add_column(printable(name), justify="right" if numeric else "left")
+        table.add_column(_short(name, fields), justify="right" if numeric else "left")
     for name in ("runs", *statuses, *metrics):
         table.add_column(printable(name), justify="right")
     groups: dict[tuple[Value, ...], list[Row]] = {}
@@ -37,6 +42,13 @@ def results_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def _short(name: str, fields: Sequence[str]) -> str:
+    """A field's name without its section, where no other section has the same."""
+    last = name.rpartition(".")[2]
+    unique = [n for n in fields if n.rpartition(".")[2] == last] == [name]
+    return printable(last if unique else name)
+
+
 def _without_positions(row: Row) -> dict[str, float]:
     """The measures of a row, those per position replaced by their mean."""
     gathered: dict[str, list[float]] = {}
@@ -48,7 +60,7 @@ def _without_positions(row: Row) -> dict[str, float]:
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return "–"
-    low, middle, high = (f"{f(values):.4g}" for f in (min, statistics.median, max))
+    low, middle, high = (f"{f(values):.3g}" for f in (min, statistics.median, max))
     return middle if low == high else f"{middle} [{low}–{high}]"
 
 
