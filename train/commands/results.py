@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) -> None:
     """Show what the runs of the sweep in DIR came to.
 
-    The table has one line per configuration: median [lowest–highest] over its seeds, at the end
-    of training, of the runs that are done; a measure per target position is shown as its mean.
-    CSV, JSON and Parquet have every run with its full configuration.
+    The table has one line per configuration: median [lowest–highest] of the main measures, at the
+    end of training, over the seeds whose runs are done. CSV, JSON and Parquet have every run with
+    its full configuration and all measures.
 
     \b
     Examples:

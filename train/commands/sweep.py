@@ -55,7 +55,7 @@ def command(
     retry: tuple[Literal["failed", "diverged"], ...],
     quiet: bool,
 ) -> None:
-    """Train every run of GRID and leave packs.
+    """Train every run of GRID and leave packs. GRID is a file or the name of a shipped grid.
 
     The same command again goes on where it ended, however it ended. A changed GRID keeps the
     runs that it still has, and trains the new ones. Ctrl-C writes checkpoints first; twice stops

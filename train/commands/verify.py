@@ -7,7 +7,6 @@ import click
 
 if TYPE_CHECKING:
     from geomem.train.sweep.folder import Folder
-    from geomem.train.sweep.state import State
     from geomem.train.sweep.store import Damage
 
 DAMAGED = 5
@@ -45,19 +44,21 @@ def command(directory: Path, repair: bool) -> None:
     verdict = f"{bad} damaged" if bad else "all as they were committed"
     click.echo(f"{plural(len(state.commits), 'pack')}, {size(total)}: {verdict}")
     if found and repair:
-        _repair(folder, state, found)
+        _repair(folder, found)
     elif found:
         click.echo(f"Queue their runs again:\n  geomem-train verify {directory} --repair", err=True)
         click.get_current_context().exit(DAMAGED)
 
 
-def _repair(folder: "Folder", state: "State", found: "list[Damage]") -> None:
+def _repair(folder: "Folder", found: "list[Damage]") -> None:
     import contextlib
 
     from geomem.train.sweep.journal import Journal
     from geomem.train.sweep.lock import drive
+    from geomem.train.sweep.state import read_state
     from geomem.train.sweep.status import next_command
     from geomem.train.sweep.store import put_aside
+    from geomem.train.sweep.words import plural
 
     worst = {damage.path: damage for damage in found}
     with (
@@ -68,5 +69,7 @@ def _repair(folder: "Folder", state: "State", found: "list[Damage]") -> None:
             event = put_aside(folder, journal, damage)
             where = f"kept as {event.kept}" if event.kept else "it was missing"
             click.echo(f"repaired {damage.path}: {where}")
-    runs = sum(len(damage.commit.members) for damage in worst.values())
-    click.echo(f"{runs} runs are queued; train them:\n  {next_command(folder)}", err=True)
+    state = read_state(folder)
+    if pending := state.count(state.runs)["pending"]:
+        text = f"{plural(pending, 'run')} to train now:\n  {next_command(folder)}"
+        click.echo(text, err=True)

@@ -56,6 +56,12 @@ def _write_synced(path: Path, data: Data) -> None:
         failpoint("synced", path)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write until everything is through: signals and full disks cut writes short."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
 def sync_folder(folder: Path) -> None:
     """Make new names in a folder durable, where the file system knows how."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -61,7 +61,7 @@ class Folder:
 
     def clean(self) -> None:
         """Remove what killed writers left unfinished; for the only driver of the directory."""
-        for folder in (self.root, self.packs, self.journal, self.checkpoints):
+        for folder in (self.root, *self.folders):
             for path in folder.glob(TEMPORARY):
                 path.unlink(missing_ok=True)
 

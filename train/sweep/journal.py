@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from geomem.train.packs.atomic import failpoint, sync_folder
+from geomem.train.packs.atomic import failpoint, sync_folder, write_all
 from geomem.train.packs.errors import DiskError
 from geomem.train.packs.header import canonical
 from geomem.train.sweep.errors import StoreError
@@ -47,8 +47,7 @@ class Journal:
         size = os.fstat(self._file).st_size
         try:
             failpoint("appending", self.path)
-            if os.write(self._file, line) != len(line):
-                raise OSError("the line was cut short")
+            write_all(self._file, line)
             failpoint("appended", self.path)
             os.fsync(self._file)
         except OSError as error:

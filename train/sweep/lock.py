@@ -5,9 +5,7 @@ import fcntl
 import json
 import os
 import re
-import shlex
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +91,7 @@ def _locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator
     try:
         held = _try(path, descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, wait)
         if held and not shared:
-            _sign(descriptor, path.stem)
+            _sign(descriptor)
         yield held
     finally:
         os.close(descriptor)
@@ -115,10 +113,9 @@ def _try(path: Path, descriptor: int, kind: int, wait: bool) -> bool:
             return True
 
 
-def _sign(descriptor: int, name: str) -> None:
+def _sign(descriptor: int) -> None:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "name": name}
-    holder["command"] = shlex.join(sys.argv)
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 

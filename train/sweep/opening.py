@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Literal, Protocol
 
 from geomem.train.config import RunConfig, canonical_json, run_id
+from geomem.train.config.graph import EdgeList
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.errors import InUseError, StoreError
 from geomem.train.sweep.events import Group, Queued
@@ -97,6 +98,7 @@ def _update(
     grid = request.grid.text.encode()
     if not folder.grid.exists() or folder.grid.read_bytes() != grid:
         atomic_write(folder.grid, grid)
+    lines = _with_present_paths(lines, runs)
     state = State(lines, old.events)
     for why, torn in (("the grid changed", broken_up(state)), _to_retry(state, request)):
         if torn:
@@ -123,6 +125,16 @@ def merge_plan(old: Sequence[Line], runs: dict[str, RunConfig], plan: Planner) -
         for run, config in zip(stack.run_ids, stack.runs, strict=True)
     ]
     return kept + added
+
+
+def _with_present_paths(lines: Sequence[Line], runs: dict[str, RunConfig]) -> list[Line]:
+    """Edge lists where the grid finds them now: their place is no part of a run."""
+    return [
+        replace(line, config=runs[line.run].model_dump(mode="json"))
+        if line.run in runs and isinstance(runs[line.run].graph, EdgeList)
+        else line
+        for line in lines
+    ]
 
 
 def broken_up(state: State) -> list[str]:

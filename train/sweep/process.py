@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from geomem.train.packs.errors import DiskError
+from geomem.train.packs import DiskError
+from geomem.train.packs.atomic import write_all
 from geomem.train.sweep import protocol
-from geomem.train.sweep.protocol import write_all
 
 _TAIL_BYTES = 4000
 _TAIL_LINES = 12

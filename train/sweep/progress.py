@@ -52,7 +52,7 @@ class _Screen:
 
     def note(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            self._live.console.print(printable(text), markup=False, highlight=False)
+            self._live.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, tally: Tally) -> None:
         if time.monotonic() < self._next:

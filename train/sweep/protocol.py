@@ -1,7 +1,6 @@
 """What driver and worker say to each other: one JSON object per line."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -75,9 +74,3 @@ def decode(line: bytes) -> Message:
         return kind(**{field.name: body[field.name] for field in fields(kind)})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write to a pipe until everything is through; signals cut long writes short."""
-    while data:
-        data = data[os.write(descriptor, data) :]

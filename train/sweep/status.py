@@ -10,7 +10,7 @@ from typing import Any
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.lock import Holder, holders
 from geomem.train.sweep.opening import read_about
-from geomem.train.sweep.state import STATUSES, State, read_state
+from geomem.train.sweep.state import STATUSES, State, Status, read_state
 from geomem.train.sweep.summary import Cause, describe_counts, describe_failures, group_failures
 from geomem.train.sweep.words import plural, printable, size
 
@@ -31,7 +31,7 @@ def read_status(folder: Folder) -> dict[str, Any]:
         "failures": [asdict(cause) for cause in group_failures(state, state.runs)],
         "orphaned": state.orphans,
         "drivers": [asdict(holder) for holder in holders(folder.journal)],
-        "next": next_command(folder) if counts["pending"] else None,
+        "next": _next(folder, counts),
     }
 
 
@@ -40,6 +40,12 @@ def _stacks(state: State) -> dict[str, int]:
     committed = len(stacks & state.commits.keys())
     failed = len(stacks & state.failures.keys())
     return {"committed": committed, "failed": failed, "pending": len(stacks) - committed - failed}
+
+
+def _next(folder: Folder, counts: Counter[Status]) -> str | None:
+    if counts["pending"]:
+        return next_command(folder)
+    return f"{next_command(folder)} --retry failed" if counts["failed"] else None
 
 
 def next_command(folder: Folder) -> str:
@@ -68,5 +74,5 @@ def render_status(found: Mapping[str, Any]) -> str:
     drivers = [str(Holder(**driver)) for driver in found["drivers"]]
     lines += [f"  at work: {driver}" for driver in drivers]
     if found["next"] and not drivers:
-        lines.append(f"  nobody is at work; to go on:\n  {found['next']}")
+        lines.append(f"  nobody is at work; to go on:\n    {found['next']}")
     return "\n".join(lines)

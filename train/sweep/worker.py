@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from geomem.train.packs import DiskError, write_pack
+from geomem.train.packs.atomic import write_all
 from geomem.train.sweep import protocol
 from geomem.train.sweep.events import Committed, Outcome
 
@@ -61,7 +62,7 @@ def main(load: Callable[[], Trainer] = load_trainer) -> None:
     trainer = load()
 
     def say(message: protocol.Message) -> None:
-        protocol.write_all(out, protocol.encode(message))
+        write_all(out, protocol.encode(message))
 
     say(protocol.Ready())
     while True:

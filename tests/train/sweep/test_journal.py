@@ -1,5 +1,6 @@
 """Journals: a torn end is mended, anything else that is not as written is refused by line."""
 
+import errno
 import json
 import os
 
@@ -126,9 +127,15 @@ def test_an_event_of_the_future(journal):
 def test_a_failed_append_leaves_the_journal_as_it_was(journal, monkeypatch):
     journal.append(EVENTS[0])
     before = journal.path.read_bytes()
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:10]))
-    with pytest.raises(DiskError, match="bytes are needed"):
+    write, room = os.write, iter([10])
+
+    def full(file, data):
+        if taken := next(room, 0):
+            return write(file, data[:taken])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DiskError, match=r"No space left on device; \d+ bytes are needed"):
         journal.append(EVENTS[3])
     assert journal.path.read_bytes() == before
 

@@ -1,12 +1,14 @@
 """A sweep from beginning to end, and what happens to it when the grid or the user changes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from geomem.train.packs import open_pack
 from geomem.train.sweep.errors import FolderError, UsageError
-from geomem.train.sweep.folder import Folder, slug
+from geomem.train.sweep.folder import slug
 from geomem.train.sweep.lock import Shard
-from geomem.train.sweep.run import run_sweep
 from tests.train.sweep.helpers import Sweeper
 
 
@@ -110,6 +112,25 @@ class TestChangedGrid:
         other.write_grid(seeds="0-9", stack=2)
         other.run()
         assert sweeper.tensors() == other.tensors()
+
+    def test_an_edge_list_may_move(self, sweeper, fake, tmp_path):
+        edges = tmp_path / "edges.txt"
+        edges.write_text("a b\nb c\n")
+        text = sweeper.grid.read_text()
+        graph = "{kind: path_star, arms: 4, length: 5}"
+        sweeper.grid.write_text(text.replace(graph, f"{{kind: edge_list, path: {edges}}}"))
+        fake(full=0)
+        with pytest.raises(FolderError):
+            sweeper.run()
+        fake()
+        moved = edges.rename(tmp_path / "moved.txt")
+        sweeper.grid.write_text(text.replace(graph, f"{{kind: edge_list, path: {moved}}}"))
+        assert sweeper.run() == 0
+        for commit in sweeper.state.commits.values():
+            members = open_pack(sweeper.folder.packs / commit.pack).members
+            assert {m["config"]["graph"]["path"] for m in members} <= {str(edges), str(moved)}
+            late = commit.time == max(c.time for c in sweeper.state.commits.values())
+            assert not late or members[0]["config"]["graph"]["path"] == str(moved)
 
     def test_a_name_is_data(self, sweeper):
         sweeper.write_grid(name='"../../x"')
@@ -244,12 +265,7 @@ class TestPlaces:
         assert not sweeper.out.exists()
 
 
-def test_folder_and_run_are_importable_without_torch():
-    import subprocess
-    import sys
-
+def test_a_driver_needs_no_torch():
     names = "run, status, results, table, export, store, worker"
     code = f"from geomem.train.sweep import {names}; import sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert run_sweep
-    assert Folder
