@@ -82,4 +82,41 @@ class FeedForward(Section):
     """Rate, on the embeddings and on the output of each map."""
 
 
-ModelConfig = Annotated[Transformer | FeedForward, Field(discriminator="kind")]
+class Mamba(Section):
+    """Mamba-1 blocks: causal convolution, selective scan and gate; no positions."""
+
+    kind: Literal["mamba"]
+    layers: Layers = 1
+    """Number of blocks."""
+    width: Width = 64
+    """Width of the residual stream and of the embeddings."""
+    state: int = Field(default=8, ge=1, le=256)
+    """States per channel."""
+    conv: int = Field(default=4, ge=2, le=4)
+    """Width of the causal convolution."""
+    expand: int = Field(default=2, ge=1, le=16)
+    """Channels of the scan in units of width."""
+    dt_rank: int | None = Field(default=None, ge=1, le=4_096)
+    """Rank of the map to the step sizes; null: a sixteenth of the width, rounded up."""
+    token_std: Std = 0.005
+    """Of the token embeddings. Larger ones let a run learn its paths by heart first."""
+    weight_std: Std = 0.05
+    """Of the projections."""
+    tie: bool = True
+    """Use the token embeddings as the output matrix."""
+    freeze_embeddings: bool = False
+    """Keep the embeddings (and the output matrix) as they were drawn."""
+    residual: bool = True
+    """Add each block to its input."""
+    norm: bool = True
+    """RMSNorm before each block and at the end."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Rate, on the embeddings and on the output of each block."""
+
+    @property
+    def rank(self) -> int:
+        """The rank of the map to the step sizes that is in force."""
+        return self.dt_rank or -(-self.width // 16)
+
+
+ModelConfig = Annotated[Transformer | FeedForward | Mamba, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from geomem.models import FeedForward, Model, Transformer
+from geomem.models import FeedForward, Mamba, Model, Transformer
 from geomem.train.config import model as config
 from geomem.train.config.run import RunConfig
 from geomem.train.tasks.in_weights import Tables
@@ -18,6 +18,9 @@ def build_model(run: RunConfig, tables: Tables) -> Model:
     structure = run.model.model_dump(exclude={"kind", "dropout", *_INIT_FIELDS})
     if isinstance(run.model, config.Transformer):
         return Transformer(vocab=tables.vocab, context=tables.context, **structure)
+    if isinstance(run.model, config.Mamba):
+        structure.pop("dt_rank")
+        return Mamba(vocab=tables.vocab, rank=run.model.rank, **structure)
     return FeedForward(vocab=tables.vocab, **structure)
 
 

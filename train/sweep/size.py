@@ -1,13 +1,13 @@
 """How large a run is, from its configuration alone: arithmetic, no tensors.
 
-D width · F width of the MLP · V vocabulary · n nodes · E directed edge examples · T tokens
+D width · F width of the MLP · C channels and S states of the scan · V vocabulary · n nodes · E directed edge examples · T tokens
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
 from geomem.train.config.graph import EdgeList, GraphConfig
-from geomem.train.config.model import ModelConfig, Transformer
+from geomem.train.config.model import Mamba, ModelConfig, Transformer
 from geomem.train.config.run import RunConfig, held_out_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
@@ -47,6 +47,12 @@ def member_parameters(run: RunConfig) -> int:
     """Numbers that one model consists of, frozen ones included."""
     model, D = run.model, run.model.width
     tables = (FIRST_NODE + graph_counts(run.graph)[0]) * D * (1 if model.tie else 2)
+    if isinstance(model, Mamba):
+        norms = D * (1 + model.layers) if model.norm else 0
+        # Per channel: convolution and its bias, step-size bias, skip, one number per state.
+        channel = model.conv + 3 + model.state
+        own = model.layers * model.expand * D * channel
+        return tables + norms + own + _dense_parameters(model)
     if not isinstance(model, Transformer):
         return tables + _dense_parameters(model)
     positions = {"learned": _context(run) * D, "sinusoidal": 1, "none": 0}[model.positions]
@@ -124,6 +130,9 @@ def _context(run: RunConfig) -> int:
 def _dense_parameters(model: ModelConfig) -> int:
     """Weights and biases of the layers, without tables and norms."""
     D = model.width
+    if isinstance(model, Mamba):
+        C, rank = model.expand * D, model.rank
+        return model.layers * (3 * D * C + C * (rank + 2 * model.state) + rank * C)
     if not isinstance(model, Transformer):
         return model.layers * D * D
     F = model.mlp_ratio * D
@@ -134,6 +143,9 @@ def _dense_parameters(model: ModelConfig) -> int:
 def _token_floats(model: ModelConfig) -> int:
     """Activations that a token leaves behind for the backward pass."""
     D = model.width
+    if isinstance(model, Mamba):
+        C = model.expand * D
+        return model.layers * (4 * D + 8 * C + 2 * C * model.state) + 2 * D
     if not isinstance(model, Transformer):
         return (1 + 2 * model.layers) * D
     attention = 7 * D if model.attention else 0

@@ -32,16 +32,16 @@ FIELDS = [
     ("kind: transformer", "kind: transformer, positions: learnt",
      "4:41: model.positions: expected learned, sinusoidal or none, got the text 'learnt'. "
      "Did you mean learned?"),
-    ("kind: transformer", "kind: mamba, state: 8",
-     "4:17: model.kind: unknown kind 'mamba'; choose transformer or feed_forward"),
+    ("kind: transformer", "kind: retnet, state: 8",
+     "4:17: model.kind: unknown kind 'retnet'; choose transformer, feed_forward or mamba"),
     ("kind: transformer", "kind: transfromer",
-     "4:17: model.kind: unknown kind 'transfromer'; choose transformer or feed_forward. "
+     "4:17: model.kind: unknown kind 'transfromer'; choose transformer, feed_forward or mamba. "
      "Did you mean transformer?"),
     ("kind: transformer", "kind: [transformer]",
      "4:17: model.kind: expected the name of a kind, got a list; "
-     "choose transformer or feed_forward"),
+     "choose transformer, feed_forward or mamba"),
     ("kind: transformer", "width: 64",
-     "4:11: model.kind: is missing; choose transformer or feed_forward"),
+     "4:11: model.kind: is missing; choose transformer, feed_forward or mamba"),
     ("lr: 1e-2", "lr: 1:30",
      "5:15: optim.lr: expected a number, got the text '1:30'; "
      "write a plain number such as 20 or 1e-3"),
@@ -167,14 +167,14 @@ PARTS = [
      "[{where: {model.kind: transformer}, set: {model.heads: 2}}]"),
     ("overrides: [{wher: {model.width: 64}}]", "7:14: overrides.wher: unknown key. "
                                                "Did you mean where?"),
-    ("overrides: [{where: {model.kind: mamba}, set: {model.width: 8}}]",
-     "7:34: model.kind: unknown kind 'mamba'; choose transformer or feed_forward"),
+    ("overrides: [{where: {model.kind: retnet}, set: {model.width: 8}}]",
+     "7:34: model.kind: unknown kind 'retnet'; choose transformer, feed_forward or mamba"),
     ("overrides: [{where: {model.width: 64}, set: {model.width: 2}}]",
      "7:59: model.width: width 2 cannot be divided by 4 heads; choose a multiple of 4"),
     ("exclude: [{model.knd: transformer}]",
      "7:12: model.knd: unknown key. Did you mean model.kind?"),
     ("exclude: [{model.kind: transfromer}]",
-     "7:24: model.kind: unknown kind 'transfromer'; choose transformer or feed_forward. "
+     "7:24: model.kind: unknown kind 'transfromer'; choose transformer, feed_forward or mamba. "
      "Did you mean transformer?"),
     ("exclude: [{model.kind: transformer}]", "7:1: exclude: leaves no run; "
                                              "loosen one of its items"),

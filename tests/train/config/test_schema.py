@@ -54,7 +54,7 @@ def test_accepts_shipped_grids(validator, path):
         ("nodes: 15", "rows: 15"),
         ("model.width: [64", "model.widht: [64"),
         ("model.width: [64, 128]", "model.width: 64"),
-        ("[transformer, feed_forward]", "[transformer, mamba]"),
+        ("[transformer, feed_forward]", "[transformer, retnet]"),
         ("stop_when.metric", "stop_when.metrc"),
         ("first_hop", "first_hope"),
         ("lr: 1e-2", "lr: 1:30"),

@@ -48,6 +48,34 @@ def transformer_logits(p, tokens, config):
     return x @ p.get("unembedding", p["embedding"]).T
 
 
+def _rms(x, p, at, on):
+    if not on:
+        return x
+    return x * torch.rsqrt((x**2).mean(-1, keepdim=True) + 1e-5) * p[f"{at}weight"]
+
+
+def mamba_logits(p, tokens, config):
+    """Logits [B, T, V] of tokens [B, T] under one member's parameters."""
+    (B, T), S, C = tokens.shape, config.state, config.width * config.expand
+    x = p["embedding"][tokens]
+    for i in range(config.layers):
+        at = f"block{i}."
+        u, z = (_rms(x, p, f"{at}norm.", config.norm) @ p[f"{at}in.weight"]).split(C, 2)
+        kernel = p[f"{at}conv.weight"][:, None]
+        padded = F.pad(u.transpose(1, 2), (config.conv - 1, 0))
+        u = F.silu(F.conv1d(padded, kernel, p[f"{at}conv.bias"], groups=C).transpose(1, 2))
+        dt, b, c = (u @ p[f"{at}x.weight"]).split([config.rank, S, S], 2)
+        dt = F.softplus(dt @ p[f"{at}dt.weight"] + p[f"{at}dt.bias"])
+        a, h, ys = -torch.exp(p[f"{at}A_log"]), torch.zeros(B, C, S).double(), []
+        for t in range(T):
+            step = dt[:, t, :, None]
+            h = torch.exp(step * a) * h + step * b[:, t, None] * u[:, t, :, None]
+            ys.append((h * c[:, t, None]).sum(2) + p[f"{at}D"] * u[:, t])
+        y = (torch.stack(ys, 1) * F.silu(z)) @ p[f"{at}out.weight"]
+        x = x + y if config.residual else y
+    return _rms(x, p, "final_norm.", config.norm) @ p.get("unembedding", p["embedding"]).T
+
+
 def feed_forward_logits(p, tokens, config):
     """Logits [B, T, V] of tokens [B, T] under one member's parameters."""
     x = p["embedding"][tokens]
@@ -59,9 +87,12 @@ def feed_forward_logits(p, tokens, config):
 
 
 def logits_of(p, tokens, config):
-    """Logits of either model."""
-    run = transformer_logits if config.kind == "transformer" else feed_forward_logits
-    return run(p, tokens, config)
+    """Logits of a model of any kind."""
+    return {
+        "transformer": transformer_logits,
+        "mamba": mamba_logits,
+        "feed_forward": feed_forward_logits,
+    }[config.kind](p, tokens, config)
 
 
 def examples(tables, k, edge_rows=None, path_rows=None):

@@ -91,9 +91,10 @@ def test_chunks_change_nothing(make_run, monkeypatch):
         torch.testing.assert_close(value, parts[name], rtol=1e-5, atol=1e-7)
 
 
-def test_causality_by_gradient(make_run):
+@pytest.mark.parametrize("model", [{"layers": 2}, {"kind": "mamba", "layers": 2, "width": 16}])
+def test_causality_by_gradient(make_run, model):
     """A prediction depends on no token after it."""
-    run = make_run(task={"recipe": "mixed"}, model={"layers": 2})
+    run = make_run(task={"recipe": "mixed"}, model=model)
     trainer = _Trainer([run], torch.device("cpu"))
     model = build_model(run, trainer.tables)
     params = {n: p.detach().double() for n, p in trainer.state.arena.params.items()}

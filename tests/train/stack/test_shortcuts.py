@@ -15,6 +15,7 @@ from geomem.train.tasks.in_weights import build_tables
 from tests.closeness import assert_close
 from tests.train.stack import plain
 
+MAMBA = {"kind": "mamba", "layers": 2, "width": 16, "state": 4}
 MODELS = {
     "transformer": {"layers": 2},
     "untied": {"tie": False},
@@ -24,6 +25,8 @@ MODELS = {
     "sinusoidal": {"positions": "sinusoidal", "position_std": 0.25},
     "no positions": {"positions": "none"},
     "frozen": {"freeze_embeddings": True},
+    "mamba": MAMBA,
+    "mamba, bare": MAMBA | {"residual": False, "norm": False, "conv": 2, "dt_rank": 3},
 }
 TASKS = {
     "mixed": {"recipe": "mixed"},
@@ -85,9 +88,10 @@ def test_models_on_full_batches(make_run, name):
     _compare(runs, _all_examples)
 
 
+@pytest.mark.parametrize("model", [{}, MAMBA], ids=["transformer", "mamba"])
 @pytest.mark.parametrize("name", TASKS)
-def test_tasks_on_full_batches(make_run, name):
-    runs = [make_run(s, task=TASKS[name], model=LARGE_STD) for s in range(2)]
+def test_tasks_on_full_batches(make_run, name, model):
+    runs = [make_run(s, task=TASKS[name], model=model | LARGE_STD) for s in range(2)]
     _compare(runs, _all_examples)
 
 

@@ -14,6 +14,8 @@ MODELS = {
     "bare": {"residual": False, "norm": False, "positions": "none", "weight_std": 0.3},
     "no attention": {"attention": False},
     "dropout": {"dropout": 0.3},
+    "mamba": {"kind": "mamba", "layers": 2, "width": 16, "state": 4},
+    "mamba, untied": {"kind": "mamba", "width": 16, "tie": False, "residual": False},
     "feed-forward": {"kind": "feed_forward", "width": 8, "layers": 2, "activation": "gelu"},
     "associative": {"kind": "feed_forward", "width": 8, "freeze_embeddings": True},
 }
@@ -72,7 +74,7 @@ CASES = [
     (model, recipe)
     for model in MODELS
     for recipe in RECIPES
-    if recipe == "edges" or "kind" not in MODELS[model]  # a feed-forward net learns no paths
+    if recipe == "edges" or MODELS[model].get("kind") != "feed_forward"  # it learns no paths
 ]
 
 

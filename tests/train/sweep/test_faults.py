@@ -207,8 +207,9 @@ def as_nobody(function):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.parametrize("mode", [0o555, 0o000])
 @pytest.mark.parametrize("place", [".", "sweep", "sweep/packs", "sweep/journal"])
-def test_a_read_only_folder_is_refused_before_training(place):
+def test_a_folder_without_permission_is_refused_before_training(place, mode):
     # Not under tmp_path: pytest makes that unreachable for others.
     tmp = Path(tempfile.mkdtemp())
     try:
@@ -216,7 +217,7 @@ def test_a_read_only_folder_is_refused_before_training(place):
         sweeper = Sweeper(tmp)
         if place != ".":
             assert as_nobody(lambda: sweeper.folder.prepare() or 0) == 0
-        (tmp / place).chmod(0o555)
+        (tmp / place).chmod(mode)
 
         def refused():
             try:

@@ -28,6 +28,8 @@ SECTIONS = [
     {"model": {"positions": "none", "norm": False}},
     {"model": {"attention": False}},
     {"model": {"kind": "feed_forward", "layers": 2, "tie": False}},
+    {"model": {"kind": "mamba", "layers": 2, "width": 20, "tie": False}},
+    {"model": {"kind": "mamba", "dt_rank": 3, "norm": False, "conv": 2}},
     {"graph": {"kind": "tree_star", "arms": 3, "branching": 3, "length": 4}},
     {"graph": {"kind": "grid", "rows": 3, "columns": 4}},
     {"graph": {"kind": "cycle", "nodes": 7}, "train": {"edge_batch": 3}},

@@ -1,0 +1,131 @@
+"""Mamba-1 as a stack: residual pre-norm blocks of a gated selective scan (Gu & Dao 2023).
+
+K members · B sequences · T tokens · R rows of all segments · D width · C channels · S states
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geomem.kernels import causal_conv1d, selective_scan
+from geomem.models.layers import linear, lookup, rms_norm
+from geomem.models.parameters import Parameter, token_tables
+from geomem.models.rows import Place, Rows, at_place
+from geomem.models.segments import Dropout, Segment
+from geomem.models.starts import Constant, LogStateIndex, Normal, StepSizeBias, Uniform
+
+
+@dataclass(frozen=True)
+class Mamba:
+    """Structure of the stack. Without `residual` each block replaces its input."""
+
+    vocab: int
+    layers: int
+    width: int
+    state: int
+    conv: int
+    expand: int
+    rank: int
+    tie: bool
+    freeze_embeddings: bool
+    residual: bool
+    norm: bool
+
+    def parameters(self) -> dict[str, Parameter]:
+        """See `Model.parameters`."""
+        found = token_tables(self.vocab, self.width, self.tie, self.freeze_embeddings)
+        for i in range(self.layers):
+            found |= self._block_parameters(f"block{i}.")
+        if self.norm:
+            found["final_norm.weight"] = Parameter((self.width,), Constant(1.0))
+        return found
+
+    def _block_parameters(self, at: str) -> dict[str, Parameter]:
+        D, S, C = self.width, self.state, self.width * self.expand
+        weight = Normal("weight_std")
+        found = {f"{at}norm.weight": Parameter((D,), Constant(1.0))} if self.norm else {}
+        return found | {
+            f"{at}in.weight": Parameter((D, 2 * C), weight),
+            f"{at}conv.weight": Parameter((C, self.conv), Uniform(self.conv**-0.5)),
+            f"{at}conv.bias": Parameter((C,), Constant(0.0)),
+            f"{at}x.weight": Parameter((C, self.rank + 2 * S), weight),
+            f"{at}dt.weight": Parameter((self.rank, C), Uniform(self.rank**-0.5)),
+            f"{at}dt.bias": Parameter((C,), StepSizeBias()),
+            f"{at}A_log": Parameter((C, S), LogStateIndex(S)),
+            f"{at}D": Parameter((C,), Constant(1.0)),
+            f"{at}out.weight": Parameter((C, D), weight),
+        }
+
+    def hidden(
+        self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
+    ) -> list[Tensor]:
+        """See `Model.hidden`; a prefix is scanned once, its state handed to every sequence."""
+        rows = Rows(segments)
+        drop = dropout or (lambda x: x)
+        x = drop(lookup(params["embedding"], rows.tokens))
+        for i in range(self.layers):
+            at = f"block{i}."
+            y = rms_norm(x, params[f"{at}norm.weight"]) if self.norm else x
+            y = drop(self._mix(y, params, at, rows))
+            x = x + y if self.residual else y
+        if self.norm:
+            x = rms_norm(x, params["final_norm.weight"])
+        return [at_place(x, place) for place in rows.places]
+
+    def _mix(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
+        C = self.width * self.expand
+        xz = linear(x, params[f"{at}in.weight"], None)
+        u = self._convolve(xz[..., :C], params, at, rows)
+        low = linear(u, params[f"{at}x.weight"], None)
+        dt = linear(low[..., : self.rank], params[f"{at}dt.weight"], None)
+        y = self._scan(u, dt, low[..., self.rank :], xz[..., C:], params, at, rows)
+        return linear(y, params[f"{at}out.weight"], None)
+
+    def _convolve(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
+        weight, bias = params[f"{at}conv.weight"], params[f"{at}conv.bias"]
+        before = self.conv - 1
+
+        def run(place: Place, initial: Tensor | None) -> Tensor:
+            y: Tensor = causal_conv1d(at_place(x, place), weight, bias, initial=initial)
+            return y.flatten(1, 2)
+
+        parts = []
+        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
+            initial = None
+            if prefix is not None:
+                parts.append(run(prefix, None))
+                seen = at_place(x, prefix)[:, :, -before:]
+                initial = torch.nn.functional.pad(seen, (0, 0, before - seen.shape[2], 0))
+            parts.append(run(place, initial))
+        return torch.cat(parts, 1)
+
+    def _scan(
+        self,
+        u: Tensor,
+        dt: Tensor,
+        bc: Tensor,
+        z: Tensor,
+        params: Mapping[str, Tensor],
+        at: str,
+        rows: Rows,
+    ) -> Tensor:
+        S, a = self.state, -torch.exp(params[f"{at}A_log"])
+        d, bias = params[f"{at}D"], params[f"{at}dt.bias"]
+
+        def run(place: Place, state: Tensor | None) -> tuple[Tensor, Tensor]:
+            b, c = (at_place(part, place) for part in (bc[..., :S], bc[..., S:]))
+            inputs = (at_place(u, place), at_place(dt, place), a, b, c)
+            return selective_scan(
+                *inputs, d=d, z=at_place(z, place), delta_bias=bias, initial_state=state
+            )
+
+        parts = []
+        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
+            state = None
+            if prefix is not None:
+                y, state = run(prefix, None)
+                parts.append(y.flatten(1, 2))
+            parts.append(run(place, state)[0].flatten(1, 2))
+        return torch.cat(parts, 1)
