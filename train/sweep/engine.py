@@ -63,7 +63,7 @@ class Engine:
         ]
 
     def run(self) -> bool:
-        """Train until nothing is left (True) or a signal came (False).
+        """Train until nothing is left, or a signal comes; tell whether nothing is left.
 
         Raises FolderError or DiskError when the disk refuses, EngineError when no worker starts.
         """
@@ -81,7 +81,7 @@ class Engine:
             self._selector.close()
         if self._disk:
             raise FolderError(self._disk)
-        return self._deadline is None
+        return len(self._board) == 0
 
     @property
     def _busy(self) -> list[_Slot]:
@@ -93,7 +93,10 @@ class Engine:
         for slot in self._slots:
             if slot.group is None and self._deadline is None:
                 slot.group = self._board.take()
-                self._start(slot) if slot.group else self._dismiss(slot)
+                if slot.group:
+                    self._start(slot)
+                else:
+                    self._dismiss(slot)
 
     def _start(self, slot: _Slot) -> None:
         assert slot.group

@@ -1,14 +1,16 @@
 """The places inside a sweep directory, and whether it is safe to write to them."""
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
 import secrets
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
-from geomem.train.packs.atomic import TEMPORARY
+from geomem.train.packs.atomic import TEMPORARY, sync_folder
 from geomem.train.packs.errors import DiskError
 from geomem.train.sweep.errors import FolderError, UsageError
 
@@ -40,12 +42,12 @@ class Folder:
 
     def require(self) -> None:
         """Raise UsageError unless this is a sweep directory, FolderError if a part is a link."""
+        self._refuse_links()
         if not self.plan.exists() and not self.about.exists():
             raise UsageError(
                 f"{self.root} is not a sweep directory: it has no sweep.json. "
                 "Give the directory that 'geomem-train sweep' was told with --out"
             )
-        self._refuse_links()
 
     def prepare(self) -> None:
         """Create what is missing, and prove that files can be written everywhere.
@@ -58,6 +60,9 @@ class Folder:
             _make(folder)
         for folder in (self.root, *self.folders):
             _probe(folder)
+        sync_folder(self.root)
+        with contextlib.suppress(PermissionError):
+            sync_folder(self.root.parent)
 
     def clean(self) -> None:
         """Remove what killed writers left unfinished; for the only driver of the directory."""
@@ -84,9 +89,11 @@ class Folder:
 
     def _refuse_links(self) -> None:
         for path in (self.root, *self._files, *self.folders):
-            if path.is_symlink():
+            with _refusals(path):
+                target = os.readlink(path) if path.is_symlink() else None
+            if target is not None:
                 raise FolderError(
-                    f"{path} is a symbolic link to {os.readlink(path)}; "
+                    f"{path} is a symbolic link to {target}; "
                     "geomem writes to no links, give the real directory"
                 )
 
@@ -94,7 +101,7 @@ class Folder:
         if not self.root.is_dir() or self.about.exists() or self.plan.exists():
             return
         own = {path.name for path in (*self._files, *self.folders)}
-        with os.scandir(self.root) as entries:
+        with _refusals(self.root), os.scandir(self.root) as entries:
             foreign = [e.name for e in entries if e.name not in own and not e.name.endswith(".tmp")]
         if foreign:
             raise UsageError(
@@ -104,28 +111,29 @@ class Folder:
 
 
 def _make(folder: Path) -> None:
-    try:
+    with _refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise FolderError(f"{folder} is a file, a directory is needed there") from error
-    except OSError as error:
-        raise _refused(folder, error) from error
 
 
 def _probe(folder: Path) -> None:
     # Permission bits do not tell about read-only and full disks; a file does.
     probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
-    try:
+    with _refusals(folder):
         probe.write_bytes(b"geomem")
         probe.unlink()
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say what the file system has against a place."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise FolderError(f"{path} is a file, a directory is needed there") from error
     except OSError as error:
-        raise _refused(folder, error) from error
-
-
-def _refused(folder: Path, error: OSError) -> FolderError | DiskError:
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-        return FolderError(f"cannot write to {folder}: {error.strerror}")
-    return DiskError(folder, error)
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise FolderError(f"cannot write to {path}: {error.strerror}") from error
+        raise DiskError(path, error) from error
 
 
 def slug(name: str) -> str:

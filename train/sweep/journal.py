@@ -74,7 +74,11 @@ def read_events(journal: Path) -> list[Event]:
     An unfinished last line is what a killed writer leaves, and is passed over. Anything else that
     is not an event raises StoreError with file and line.
     """
-    events = [event for path in sorted(journal.glob("*.jsonl")) for event in _read(path)]
+    try:
+        names = sorted(name for name in os.listdir(journal) if name.endswith(".jsonl"))
+    except OSError as error:
+        raise StoreError(journal, f"cannot be read: {error.strerror}") from error
+    events = [event for name in names for event in _read(journal / name)]
     return sorted(events, key=lambda event: event.time)
 
 

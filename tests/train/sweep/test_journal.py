@@ -162,3 +162,8 @@ def test_an_altered_journal_never_tells_another_story(tmp_path_factory, data):
     except StoreError:
         return
     assert events in (EVENTS, EVENTS[:-1])
+
+
+def test_a_missing_folder_is_not_an_empty_one(tmp_path):
+    with pytest.raises(StoreError, match="journal: cannot be read: No such file"):
+        read_events(tmp_path / "journal")
