@@ -12,7 +12,10 @@ from geomem.kernels.choice import choose
 
 
 class ScanResult(NamedTuple):
-    """y [K,B,T,C] of u's dtype; last_state [K,B,C,S] float32, float64 for float64 inputs."""
+    """y [K,B,T,C] of u's dtype; last_state [K,B,C,S] float32, float64 for float64 inputs.
+
+    last_state is [K,0,C,S], that of no sequence, where it was not asked for.
+    """
 
     y: Tensor
     last_state: Tensor
@@ -25,11 +28,11 @@ def _refuse(name: str, expected: object, received: object) -> NoReturn:
 def _check_shapes(
     u: Tensor, a: Tensor, tensors: dict[str, Tensor | None], lengths: Tensor | None
 ) -> None:
-    if u.dim() != 4:
-        _refuse("u", "[K,B,T,C]", tuple(u.shape))
+    if u.dim() != 4 or 0 in u.shape:
+        _refuse("u", "[K,B,T,C] and not empty", tuple(u.shape))
     K, B, T, C = u.shape
-    if a.dim() != 3:
-        _refuse("a", "[K,C,S]", tuple(a.shape))
+    if a.dim() != 3 or 0 in a.shape:
+        _refuse("a", "[K,C,S] and not empty", tuple(a.shape))
     S = a.shape[2]
     if a.shape != (K, C, S):
         _refuse("a", (K, C, "S"), tuple(a.shape))
@@ -73,6 +76,7 @@ def selective_scan(
     initial_state: Tensor | None = None,
     lengths: Tensor | None = None,
     delta_softplus: bool = True,
+    last_state: bool = True,
     impl: str = "auto",
 ) -> ScanResult:
     """Run the recurrence of Mamba over each sequence, channel and state, with skip and gate.
@@ -89,11 +93,12 @@ def selective_scan(
     one that all sequences of a member share (its gradient is the sum over them): float32.
     lengths: int64 [K, B]; steps at or past a sequence's length change nothing: the state is
     carried through them, their y and every gradient that they would give are 0.
+    last_state: whether to return it; for short sequences it is larger than all the rest.
     Gradients go through both results to every tensor but lengths.
     Raises ValueError for shapes, dtypes and devices that do not fit and for an impossible impl.
     Source: Gu, Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
     """
-    from geomem.kernels.selective_scan import reference
+    from geomem.kernels.selective_scan import eager, reference
 
     tensors = {
         **{"delta": delta, "a": a, "b": b, "c": c, "d": d, "z": z},
@@ -102,6 +107,8 @@ def selective_scan(
     given = {name: tensor for name, tensor in tensors.items() if name != "a"}
     _check_shapes(u, a, given, lengths)
     _check_types(u, tensors)
-    implementations = {"reference": reference.selective_scan}
-    _, run = choose("selective_scan", implementations, impl, auto="reference")
-    return run(u, delta, a, b, c, d, z, delta_bias, initial_state, lengths, delta_softplus)
+    implementations = {"reference": reference.selective_scan, "eager": eager.selective_scan}
+    _, run = choose("selective_scan", implementations, impl, auto="eager")
+    return run(
+        *(u, delta, a, b, c, d, z, delta_bias, initial_state, lengths), delta_softplus, last_state
+    )

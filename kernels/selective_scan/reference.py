@@ -22,6 +22,7 @@ def selective_scan(
     initial_state: Tensor | None,
     lengths: Tensor | None,
     delta_softplus: bool,
+    last_state: bool,
 ) -> ScanResult:
     """Reference of `geomem.kernels.selective_scan`, same arguments."""
     (K, B, T, C), S, dtype = u.shape, a.shape[2], u.dtype
@@ -42,9 +43,9 @@ def selective_scan(
         decay = torch.exp(dt[:, :, t, :, None] * a[:, None])
         h = decay * h + (dt * u)[:, :, t, :, None] * b[:, :, t, None]
         rows.append((h * c[:, :, t, None]).sum(3))
-    y = torch.stack(rows, 2) if rows else u
+    y = torch.stack(rows, 2)
     if d is not None:
         y = y + d[:, None, None] * u
     if z is not None:
         y = y * F.silu(z.to(a.dtype))
-    return ScanResult(y.to(dtype), h)
+    return ScanResult(y.to(dtype), h if last_state else h[:, :0])
