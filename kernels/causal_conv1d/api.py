@@ -16,8 +16,8 @@ def _refuse(name: str, expected: object, received: object) -> NoReturn:
 
 
 def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, initial: Tensor | None) -> None:
-    if x.dim() != 4:
-        _refuse("x", "[K,B,T,C]", tuple(x.shape))
+    if x.dim() != 4 or 0 in x.shape:
+        _refuse("x", "[K,B,T,C] and not empty", tuple(x.shape))
     K, B, _, C = x.shape
     if weight.dim() != 3 or weight.shape[:2] != (K, C) or not 2 <= weight.shape[2] <= 4:
         _refuse("weight", f"{(K, C, 'W')} with W of 2, 3 or 4", tuple(weight.shape))
@@ -65,12 +65,12 @@ def causal_conv1d(
     impl that does not exist.
     Source: Gu, Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
     """
-    from geomem.kernels.causal_conv1d import reference
+    from geomem.kernels.causal_conv1d import eager, reference
 
     _check_shapes(x, weight, bias, initial)
     _check_types(x, weight, bias, initial)
     if activation not in ("silu", None):
         _refuse("activation", "'silu' or None", repr(activation))
-    implementations = {"reference": reference.causal_conv1d}
-    _, run = choose("causal_conv1d", implementations, impl, auto="reference")
+    implementations = {"reference": reference.causal_conv1d, "eager": eager.causal_conv1d}
+    _, run = choose("causal_conv1d", implementations, impl, auto="eager")
     return run(x, weight, bias, initial, activation)
