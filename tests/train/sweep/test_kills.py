@@ -78,7 +78,7 @@ def test_the_driver_dies_at_random_times(long, expected):
     chance = random.Random(0)
     kills = 0
     long.write_grid(steps=40, save=0.05)
-    for _ in range(12):
+    for _ in range(6):
         with long.start(FAKE_CONTROL=control(sleep=0.04)) as process:
             try:
                 process.communicate(timeout=chance.uniform(0.4, 1.1))
