@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_ARMS = 64  # rows of a heat map that can still be told apart
+DASHES = ("-", "--", ":")  # one per model
 INK, HOP, EXACT = "#333333", "#d9822b", "#1f6f8b"
 
 
@@ -31,19 +32,21 @@ def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
     found = [m for m in members if m.config["graph"]["kind"] == "path_star" and standard(m)]
     if not found:
         return None
-    figure, axes = _figure(1, 1, 5.2, 3.6)
-    by_arms = defaultdict(list)
+    figure, axes = _figure(1, 1, 5.6, 3.8)
+    by_size: dict[tuple[str, int], list[Member]] = defaultdict(list)
     for member in found:
-        by_arms[member.config["graph"]["arms"]].append(member)
-    sizes = sorted(by_arms)
-    for metric, label, colour in (
-        ("first_hop", "first hop", HOP),
-        ("exact_match", "whole path", EXACT),
+        by_size[_model_name(member), member.config["graph"]["arms"]].append(member)
+    for model, dash in zip(
+        sorted({model for model, _ in by_size}, reverse=True), DASHES, strict=False
     ):
-        values = [[m.final(metric) for m in by_arms[size]] for size in sizes]
-        axes[0].plot(sizes, [np.median(v) for v in values], color=colour, label=label, lw=2)
-        for size, row in zip(sizes, values, strict=True):
-            axes[0].plot([size] * len(row), row, "o", color=colour, ms=4, alpha=0.5)
+        sizes = sorted(size for name, size in by_size if name == model)
+        for metric, colour in (("first_hop", HOP), ("exact_match", EXACT)):
+            label = f"{model}, {metric.replace('_', ' ')}"
+            values = [[m.final(metric) for m in by_size[model, size]] for size in sizes]
+            axes[0].plot(sizes, [np.median(v) for v in values], dash, color=colour, label=label)
+            for size, row in zip(sizes, values, strict=True):
+                axes[0].plot([size] * len(row), row, "o", color=colour, ms=4, alpha=0.5)
+    sizes = sorted({size for _, size in by_size})
     axes[0].plot(sizes, [1 / size for size in sizes], ":", color=INK, label="chance")
     axes[0].set_xscale("log", base=2)
     axes[0].set_xticks(sizes, [str(size) for size in sizes])
@@ -54,18 +57,25 @@ def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
 
 
 def leaf_by_first_hop(members: Sequence[Member]) -> "Figure | None":
-    """Leaf x first-hop distances on held-out arms: a heat map per variant, of its largest graph."""
+    """Leaf x first-hop distances: a heat map per variant, of its largest graph.
+
+    On held-out arms; on all of them where no paths were trained, as all are unseen there.
+    """
     stars = [m for m in members if m.config["graph"]["kind"] == "path_star" and m.done]
-    stars = [m for m in stars if "held_out" in m.pack.names]
     shown: dict[str, Member] = {}
     for member in sorted(stars, key=lambda m: -m.config["graph"]["arms"]):
         shown.setdefault(_variant(member), member)
     if not shown:
         return None
-    figure, axes = _figure(1, len(shown), 3.1 * len(shown) + 0.6, 3.5)
-    for ax, (variant, member) in zip(axes, shown.items(), strict=True):
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = _figure(rows, columns, 3.1 * columns + 0.6, 3.3 * rows + 0.3)
+    for ax in axes[len(shown) :]:
+        ax.set_visible(False)
+    for ax, (variant, member) in zip(axes, shown.items(), strict=False):
         distances = leaf_first_hop(member.tensor("embedding"), member.tensor("arms"))
-        held_out = member.tensor("held_out")
+        known = "held_out" in member.pack.names
+        held_out = member.tensor("held_out") if known else np.arange(len(distances))
         found = own_arm_retrieval(distances, held_out)
         part = held_out[:MAX_ARMS]
         image = ax.imshow(distances[np.ix_(part, part)], cmap="magma", vmin=0, vmax=1.2)
@@ -73,7 +83,7 @@ def leaf_by_first_hop(members: Sequence[Member]) -> "Figure | None":
         ax.set_title(f"{variant}, {arms} arms\nAUC {found.auc.mean():.3f}", fontsize=9)
         ax.set(xlabel="first hop of arm", ylabel="leaf of arm", xticks=[], yticks=[])
     figure.colorbar(image, ax=axes, label="cosine distance", shrink=0.8)
-    figure.suptitle("Held-out arms: own arm on the diagonal", fontsize=10)
+    figure.suptitle("Arms whose paths were never trained on: own arm on the diagonal", fontsize=10)
     return figure
 
 
@@ -147,10 +157,13 @@ def _model_name(member: Member) -> str:
 
 def _variant(member: Member) -> str:
     task, model = member.config["task"], member.config["model"]
+    words = [_model_name(member)]
     if model.get("freeze_embeddings"):
-        return "frozen embeddings"
+        words.append("frozen embeddings")
     if task["edges"] != "both":
-        return f"{task['edges']} edges only"
+        words.append(f"{task['edges']} edges only")
     if task["target"] == "hardest_token":
-        return "hardest token"
-    return str(task["recipe"])
+        words.append("hardest token")
+    if task["recipe"] != "mixed":
+        words.append(task["recipe"].replace("_", " "))
+    return ", ".join(words)
