@@ -45,11 +45,11 @@ def figures(sweep: Path, out: Path | None, suffix: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; a damaged pack ends with exit code 5 and no traceback."""
-    from geomem.train.packs import PackError
+    """Run the command line; what the user can act on ends with its exit code and no traceback."""
+    from geomem.train.errors import GeomemError
 
     try:
         cli()
-    except PackError as error:
+    except GeomemError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(5)
+        sys.exit(error.exit_code)

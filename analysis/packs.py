@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.train.packs import Pack, open_pack
+from geomem.train.packs import Pack
+from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.state import read_state
+from geomem.train.sweep.store import current_packs
 
 Floats = NDArray[np.floating[Any]]
 
@@ -47,7 +50,7 @@ class Member:
 
 
 def members_of(sweep: Path) -> Iterator[Member]:
-    """Yield every member of every pack in a sweep directory; raises PackError for a damaged one."""
-    for path in sorted((sweep / "packs").glob("*.safetensors")):
-        pack = open_pack(path)
-        yield from (Member(pack, at) for at in range(len(pack.members)))
+    """Yield every run of a sweep that has results; raises PackError for a damaged pack."""
+    folder = Folder(sweep)
+    for pack, members in current_packs(folder, read_state(folder)):
+        yield from (Member(pack, at) for at, _ in members)

@@ -14,7 +14,11 @@ MAY_IMPORT = {
     "kernels": {"kernels"},
     "models": {"kernels", "models"},
     "train": {"kernels", "models", "train"},
-    "analysis": {"analysis", "train.packs"},
+    # An analysis reads packs, and asks the sweep's journal which of them count.
+    "analysis": {
+        *("analysis", "train.packs", "train.errors"),
+        *("train.sweep.folder", "train.sweep.state", "train.sweep.store"),
+    },
     "bench": {"kernels", "models", "train", "analysis", "bench"},
     # The rooms of train, each knowing only those before it.
     "train/packs": {"train.packs", "train.errors"},

@@ -49,14 +49,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; what the user can act on ends with a message and no traceback."""
-    from geomem.train.config.errors import ConfigError
     from geomem.train.errors import GeomemError
 
     try:
         cli()
-    except ConfigError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
     except GeomemError as error:
         lines = [f"error: {error}", *getattr(error, "__notes__", ())]
         click.echo("\n".join(lines), err=True)

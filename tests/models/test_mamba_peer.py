@@ -1,12 +1,22 @@
 """The stacked Mamba against the independent implementation in transformers, weights copied."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from geomem.models import Mamba, Segment, draw
 from tests.closeness import assert_close
 
+ROOT = Path(__file__).resolve().parents[2]
+# transformers looks for a package called `kernels`; with the repository on the path it finds ours.
+_with_root = sys.path[:]
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
 transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers.models.mamba.modeling_mamba")
+sys.path[:] = _with_root
+
 MODEL = Mamba(
     vocab=23,
     layers=2,
