@@ -1,5 +1,7 @@
 """Geometry measures on arrays whose answer is known."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def test_a_geometric_embedding_finds_every_arm():
 def test_an_associative_embedding_says_nothing_of_far_nodes():
     """One dimension per edge: leaf and first hop of no arm share an edge, so all is a tie."""
     arms = np.array([[0, 1, 2, 3], [0, 4, 5, 6], [0, 7, 8, 9]])
-    edges = [(a, b) for arm in arms.tolist() for a, b in zip(arm, arm[1:], strict=False)]
+    edges = [(a, b) for arm in arms.tolist() for a, b in itertools.pairwise(arm)]
     embedding = np.zeros((10, len(edges)))
     for i, edge in enumerate(edges):
         embedding[list(edge), i] = 1

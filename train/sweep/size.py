@@ -1,6 +1,7 @@
 """How large a run is, from its configuration alone: arithmetic, no tensors.
 
-D width · F width of the MLP · C channels and S states of the scan · V vocabulary · n nodes · E directed edge examples · T tokens
+D width · F width of the MLP · C channels and S states of the scan · V vocabulary · n nodes ·
+E directed edge examples · T tokens
 """
 
 from functools import lru_cache
