@@ -32,9 +32,9 @@ def figures(sweep: Path, out: Path | None, suffix: str) -> None:
     except ImportError:
         raise click.ClickException("figures need matplotlib: pip install 'geomem[plots]'") from None
     from geomem.analysis.figures import save_figures
-    from geomem.analysis.packs import members_of
+    from geomem.analysis.sweeps import open_sweep
 
-    members = list(members_of(sweep))
+    members = open_sweep(sweep).members
     if not members:
         raise click.ClickException(f"{sweep}: no packs yet; train with geomem-train sweep first")
     written = save_figures(members, out or sweep / "figures", suffix)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geomem.analysis.geometry import leaf_first_hop, own_arm_retrieval, principal_components
-from geomem.analysis.packs import Member
+from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def leaf_by_first_hop(members: Sequence[Member]) -> "Figure | None":
         ax.set_visible(False)
     for ax, (variant, member) in zip(axes, shown.items(), strict=False):
         distances = leaf_first_hop(member.tensor("embedding"), member.tensor("arms"))
-        known = "held_out" in member.pack.names
+        known = member.has("held_out")
         held_out = member.tensor("held_out") if known else np.arange(len(distances))
         found = own_arm_retrieval(distances, held_out)
         part = held_out[:MAX_ARMS]

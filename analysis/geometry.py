@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.analysis.packs import Floats
+from geomem.analysis.sweeps import Floats
 
 
 class Retrieval(NamedTuple):

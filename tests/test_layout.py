@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "analysis": {
         *("analysis", "train.packs", "train.errors"),
         *("train.sweep.folder", "train.sweep.state", "train.sweep.store"),
+        *("train.sweep.results", "train.sweep.where"),
     },
     "bench": {"kernels", "models", "train", "analysis", "bench"},
     # The rooms of train, each knowing only those before it.

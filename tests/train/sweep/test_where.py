@@ -1,0 +1,45 @@
+"""Choosing runs by their fields."""
+
+import pytest
+
+from geomem.train.sweep.errors import UsageError
+from geomem.train.sweep.where import parse_where, select
+
+ROWS = [
+    {"graph.arms": 64, "model.kind": "mamba", "task.kind": "in_weights", "optim.lr": 1e-3},
+    {"graph.arms": 256, "model.kind": "transformer", "task.kind": "in_weights", "model.tie": True},
+    {"graph.nodes": 15, "model.kind": "mamba", "task.kind": "in_weights", "model.tie": False},
+]
+FIELDS = {name for row in ROWS for name in row}
+
+
+@pytest.mark.parametrize(
+    ("texts", "chosen"),
+    [
+        ([], [0, 1, 2]),
+        (["model.kind=mamba"], [0, 2]),
+        (["arms>=256"], [1]),
+        (["arms=64,256"], [0, 1]),
+        (["arms!=64,512"], [1]),
+        (["model.kind = mamba", "arms<100"], [0]),
+        (["tie=false"], [2]),
+        (["optim.lr=1e-3"], [0]),
+        (["model.kind>3"], []),
+    ],
+)
+def test_select(texts, chosen):
+    assert select(parse_where(texts, FIELDS), ROWS) == [ROWS[i] for i in chosen]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("arms", "write FIELD=VALUE"),
+        ("arms=", "write FIELD=VALUE"),
+        ("kind=mamba", r"stands for several fields. Did you mean model.kind or task.kind"),
+        ("model.knd=mamba", r"no run has this field. Did you mean model.kind"),
+    ],
+)
+def test_refusals(text, problem):
+    with pytest.raises(UsageError, match=problem):
+        parse_where([text], FIELDS)
