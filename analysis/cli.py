@@ -1,12 +1,34 @@
-"""The command line `geomem-analyze`."""
+"""The command line `geomem-analyze`. Each command is imported only when it is called."""
 
+import importlib
 import sys
-from pathlib import Path
 
 import click
 
+COMMANDS = {
+    "figures": "Draw what a sweep has to show.",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and imports a command when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"geomem.analysis.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="geomem")
 def cli() -> None:
     """Look at what the runs of a sweep memorised, and how.
@@ -17,33 +39,6 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: SWEEP/figures.")
-@click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
-def figures(sweep: Path, out: Path | None, suffix: str) -> None:
-    """Draw what a sweep has to show and print the files.
-
-    Accuracy against graph size, leaf x first-hop distances and the embeddings of tiny graphs,
-    each if the sweep has runs of that kind.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise click.ClickException("figures need matplotlib: pip install 'geomem[plots]'") from None
-    from geomem.analysis.figures import save_figures
-    from geomem.analysis.sweeps import open_sweep
-
-    members = open_sweep(sweep).members
-    if not members:
-        raise click.ClickException(f"{sweep}: no packs yet; train with geomem-train sweep first")
-    written = save_figures(members, out or sweep / "figures", suffix)
-    if not written:
-        raise click.ClickException(f"{sweep}: none of its runs is of a kind that has a figure")
-    for path in written:
-        click.echo(path)
-
-
 def main() -> None:
     """Run the command line; what the user can act on ends with its exit code and no traceback."""
     from geomem.train.errors import GeomemError
@@ -51,5 +46,6 @@ def main() -> None:
     try:
         cli()
     except GeomemError as error:
-        click.echo(f"error: {error}", err=True)
+        lines = [f"error: {error}", *getattr(error, "__notes__", ())]
+        click.echo("\n".join(lines), err=True)
         sys.exit(error.exit_code)
