@@ -1,21 +1,25 @@
 """How embeddings lie towards each other. Pure functions of arrays.
 
-n nodes · m embedding width · A arms
+K members, or any other leading axes ... · n nodes · m embedding width · A arms · E edges
+
+Embeddings may be NumPy arrays or torch tensors; results are NumPy. Definitions: arXiv 2510.26745.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.analysis.sweeps import Floats
+from geomem.analysis.arrays import PIECE, Array, Floats, Ints, pieces, to_numpy, unit_rows
+
+Measure = Literal["cosine", "dot"]
 
 
 class Retrieval(NamedTuple):
-    """How well a leaf finds the first hop of its own arm among all arms, per query, [queries].
+    """How well a leaf finds the first hop of its own arm among all first hops, [..., queries].
 
     top1: 1.0 if its own is the nearest; reciprocal_rank: 1 / rank of its own, ties counted against;
-    auc: share of other arms that lie further away than its own.
+    auc: share of the others that lie further away than its own, ties as half.
     """
 
     top1: Floats
@@ -23,35 +27,99 @@ class Retrieval(NamedTuple):
     auc: Floats
 
 
-def cosine_distances(a: Floats, b: Floats) -> Floats:
-    """1 - cosine of all pairs of rows, [p, m] and [q, m] -> [p, q]; zero rows are at distance 1."""
+class PathContrast(NamedTuple):
+    """Mean cosine distance of two nodes of one arm, and of two arms, root excluded, [...]."""
 
-    def unit(x: Floats) -> Floats:
-        norm = np.linalg.norm(x, axis=1, keepdims=True)
-        scaled: Floats = np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)
-        return scaled
-
-    distances: Floats = 1 - unit(a) @ unit(b).T
-    return distances
+    within: Floats
+    between: Floats
 
 
-def leaf_first_hop(embedding: Floats, arms: NDArray[np.int64]) -> Floats:
-    """Cosine distance of leaf i and first hop j, [A, A]; embedding [n, m], arms [A, length].
+def similarities(a: Array, b: Array, measure: Measure = "cosine") -> Array:
+    """Cosines or dot products of all pairs of rows, [..., p, m] and [..., q, m] -> [..., p, q]."""
+    if measure == "cosine":
+        a, b = unit_rows(a), unit_rows(b)
+    return a @ b.swapaxes(-1, -2)
 
-    Own arms stand on the diagonal (arXiv 2510.26745).
+
+def cosine_distances(a: Array, b: Array) -> Array:
+    """1 - cosine of all pairs of rows, [..., p, q]; zero rows are at distance 1 from all."""
+    return 1 - similarities(a, b)
+
+
+def geometric_level(
+    embedding: Array, edges: Ints, measure: Measure = "cosine", limit: int = PIECE
+) -> Floats:
+    """Mean similarity of the two ends of an edge, [...]; embedding [..., n, m], edges [E, 2]."""
+    x = unit_rows(embedding) if measure == "cosine" else embedding
+    total = np.zeros(x.shape[:-2])
+    each = int(np.prod(x.shape[:-2])) * x.shape[-1]
+    for part in pieces(len(edges), each, limit):
+        ends = x[..., edges[part, 0], :], x[..., edges[part, 1], :]
+        total += to_numpy((ends[0] * ends[1]).sum(-1).sum(-1))
+    return total / len(edges) if len(edges) else np.full(total.shape, np.nan)
+
+
+def mean_similarity(embedding: Array, measure: Measure = "cosine") -> Floats:
+    """Mean similarity of two different nodes, over all pairs, [...]: the level of no geometry.
+
+    Needs no pairs: Σ_{i≠j} x_i·x_j = |Σ x_i|² − Σ |x_i|².
     """
-    return cosine_distances(embedding[arms[:, -1]], embedding[arms[:, 1]])
+    x = unit_rows(embedding) if measure == "cosine" else embedding
+    n = x.shape[-2]
+    together = (x.sum(-2) ** 2).sum(-1) - (x * x).sum(-1).sum(-1)
+    mean: Floats = to_numpy(together) / (n * (n - 1))
+    return mean
+
+
+def leaf_first_hop(embedding: Array, arms: Ints) -> Array:
+    """Cosine distance of leaf i and first hop j, [..., A, A]; arms [A, length].
+
+    Own arms stand on the diagonal. `retrieval.first_hop_retrieval` ranks without the whole matrix.
+    """
+    return cosine_distances(embedding[..., arms[:, -1], :], embedding[..., arms[:, 1], :])
 
 
 def own_arm_retrieval(distances: Floats, queries: NDArray[np.int64]) -> Retrieval:
     """Rank the own arm of each query row in a leaf x first-hop matrix [A, A]."""
     rows = distances[queries]
     own = rows[np.arange(len(queries)), queries][:, None]
-    others = rows.shape[1] - 1
-    not_further = (rows <= own).sum(1) - 1
     closer, ties = (rows < own).sum(1), (rows == own).sum(1) - 1
-    auc = 1 - (closer + 0.5 * ties) / max(1, others)
-    return Retrieval((not_further == 0).astype(float), 1 / (1 + not_further), auc)
+    return as_retrieval(closer, ties, rows.shape[1] - 1)
+
+
+def as_retrieval(closer: Ints, ties: Ints, others: int) -> Retrieval:
+    """Retrieval from how many of the `others` lie closer than one's own, and how many as close."""
+    before = closer + ties
+    auc: Floats = 1 - (closer + 0.5 * ties) / max(1, others)
+    return Retrieval((before == 0).astype(float), 1 / (1 + before), auc)
+
+
+def path_distances(embedding: Array, arms: Ints, rows: slice = slice(None)) -> Array:
+    """Mean cosine distance between arms, [..., rows, A]; D_ii is that of pairs inside arm i.
+
+    Roots are left out. The mean over pairs of nodes is one product of the arms' mean unit vectors,
+    so that `rows` of the matrix cost no more than themselves.
+    """
+    nodes = unit_rows(embedding)[..., arms[:, 1:], :]
+    centre = nodes.sum(-2) / nodes.shape[-2]
+    distances = 1 - centre[..., rows, :] @ centre.swapaxes(-1, -2)
+    at = np.arange(len(arms))[rows]
+    distances[..., np.arange(len(at)), at] = _inside(nodes)[..., rows]
+    return distances
+
+
+def path_contrast(embedding: Array, arms: Ints) -> PathContrast:
+    """Means of the diagonal and of the rest of `path_distances`, without that matrix."""
+    nodes = unit_rows(embedding)[..., arms[:, 1:], :]
+    between = 1 - mean_similarity(nodes.sum(-2) / nodes.shape[-2], "dot")
+    return PathContrast(to_numpy(_inside(nodes).mean(-1)), between)
+
+
+def _inside(nodes: Array) -> Array:
+    """Mean distance of two different nodes of an arm, [..., A]; nodes [..., A, length - 1, m]."""
+    count = nodes.shape[-2]
+    together = (nodes.sum(-2) ** 2).sum(-1) - (nodes * nodes).sum(-1).sum(-1)
+    return 1 - together / max(1, count * (count - 1))
 
 
 def principal_components(x: Floats, count: int) -> Floats:

@@ -1,0 +1,52 @@
+"""NumPy arrays and torch tensors alike, worked on in pieces that fit into memory."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = Any  # a NumPy array, or a torch tensor on any device
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+PIECE = 1 << 24
+"""Elements of the largest intermediate array: 64 MiB in float32."""
+
+
+def to_numpy(x: Array) -> NDArray[Any]:
+    """The values as a NumPy array."""
+    values: NDArray[Any] = x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
+    return values
+
+
+def alike(values: NDArray[Any], x: Array) -> Array:
+    """NumPy values as what `x` is: an array, or a tensor on its device; floats of its precision."""
+    if not hasattr(x, "detach"):
+        return values.astype(x.dtype) if values.dtype.kind == "f" else values
+    import torch
+
+    tensor = torch.as_tensor(values, device=x.device)
+    return tensor.to(x.dtype) if values.dtype.kind == "f" else tensor
+
+
+def flat_members(x: Array) -> Array:
+    """[..., n, m] -> [K, n, m], all leading axes taken together."""
+    return x.reshape(-1, *x.shape[-2:])
+
+
+def unit_rows(x: Array) -> Array:
+    """Rows [..., m] divided by their norms; zero rows stay zero."""
+    norm = ((x * x).sum(-1) ** 0.5)[..., None]
+    return x / (norm + (norm == 0))
+
+
+def highest(x: Array) -> Array:
+    """The maximum over the last axis."""
+    return x.amax(-1) if hasattr(x, "amax") else x.max(-1)
+
+
+def pieces(count: int, each: int, limit: int = PIECE) -> Iterator[slice]:
+    """Cut 0…count into slices of at most `limit` elements, `each` per index, but one at least."""
+    step = max(1, limit // max(1, each))
+    for first in range(0, count, step):
+        yield slice(first, min(count, first + step))
