@@ -1,0 +1,1 @@
+"""Benchmark of `geomem.kernels.linear_cross_entropy`."""
