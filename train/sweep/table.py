@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.table import Table
@@ -15,14 +15,26 @@ HEADLINES = ("exact_match", "first_hop", "edge_recovery", "edge_loss", "loss")
 _POSITION = re.compile(r"\.\d+$")
 
 
-def results_table(rows: Sequence[Row]) -> Table:
-    """Fields that vary, number of runs, and median [lowest–highest] of the runs that are done.
+def spread(values: Sequence[float]) -> str:
+    """Median [lowest–highest], or one number where they are the same to three figures."""
+    if not values:
+        return "–"
+    low, middle, high = (f"{f(values):.3g}" for f in (min, statistics.median, max))
+    return middle if low == high else f"{middle} [{low}–{high}]"
+
+
+def results_table(
+    rows: Sequence[Row],
+    headlines: Sequence[str] = HEADLINES,
+    show: Callable[[Sequence[float]], str] = spread,
+) -> Table:
+    """Fields that vary, number of runs, and what `show` makes of the runs that are done.
 
     Of the measures it shows the headlines, if the runs have any of them, else all.
     """
     fields = telling(rows)
     measured = in_order(_without_positions(row) for row in rows)
-    metrics = [name for name in HEADLINES if name in measured] or measured
+    metrics = [name for name in headlines if name in measured] or measured
     statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in fields:
@@ -36,8 +48,8 @@ def results_table(rows: Sequence[Row]) -> Table:
     for values, members in groups.items():
         counts = [sum(row.status == s for row in members) for s in statuses]
         done = [_without_positions(row) for row in members if row.status == "done"]
-        spreads = [_spread([m[name] for m in done if name in m]) for name in metrics]
-        cells = [*map(_show, values), str(len(members)), *map(str, counts), *spreads]
+        shown = [show([m[name] for m in done if name in m]) for name in metrics]
+        cells = [*map(_show, values), str(len(members)), *map(str, counts), *shown]
         table.add_row(*cells)
     return table
 
@@ -55,13 +67,6 @@ def _without_positions(row: Row) -> dict[str, float]:
     for name, value in row.metrics.items():
         gathered.setdefault(_POSITION.sub("", name), []).append(value)
     return {name: statistics.fmean(values) for name, values in gathered.items()}
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    low, middle, high = (f"{f(values):.3g}" for f in (min, statistics.median, max))
-    return middle if low == high else f"{middle} [{low}–{high}]"
 
 
 def _show(value: Value) -> str:
