@@ -6,6 +6,9 @@ import sys
 import click
 
 COMMANDS = {
+    "geometry": "Measure how embeddings lie.",
+    "spectrum": "Compare embeddings with the graph's spectrum.",
+    "recall": "Measure what is recalled, with intervals over seeds.",
     "figures": "Draw what a sweep has to show.",
 }
 
@@ -34,7 +37,8 @@ def cli() -> None:
     """Look at what the runs of a sweep memorised, and how.
 
     \b
-    Example:
+    Examples:
+      geomem-analyze geometry sweeps/tiny_graphs --where model.kind=mamba
       geomem-analyze figures sweeps/path_star
     """
 

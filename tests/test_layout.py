@@ -14,11 +14,14 @@ MAY_IMPORT = {
     "kernels": {"kernels"},
     "models": {"kernels", "models"},
     "train": {"kernels", "models", "train"},
-    # An analysis reads packs, and asks the sweep's journal which of them count.
+    # An analysis reads packs, and asks the sweep's journal which of them count. Its tables are
+    # made as those of the results, and its edge lists read as those of a grid file.
     "analysis": {
         *("analysis", "train.packs", "train.errors"),
         *("train.sweep.folder", "train.sweep.state", "train.sweep.store"),
         *("train.sweep.results", "train.sweep.where"),
+        *("train.sweep.errors", "train.sweep.export", "train.sweep.table", "train.sweep.words"),
+        "train.tasks.edge_list",
     },
     "bench": {"kernels", "models", "train", "analysis", "bench"},
     # The rooms of train, each knowing only those before it.

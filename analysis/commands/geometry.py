@@ -1,0 +1,38 @@
+"""`geomem-analyze geometry`: how the embeddings of a sweep's runs lie."""
+
+from pathlib import Path
+
+import click
+
+from geomem.analysis.commands.tables import chosen_runs, history_option, print_rows, table_options
+
+
+@click.command(name="geometry", short_help="Measure how embeddings lie.")
+@table_options
+@history_option
+def command(
+    sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: bool, history: bool
+) -> None:
+    """Measure how the embeddings of the runs of SWEEP lie.
+
+    The table has one line per configuration: median [lowest–highest] over the seeds that are done.
+    CSV and JSON have every run, with more measures and with those of each node set.
+
+    \b
+    level         mean cosine of the ends of an edge; mean_cosine: of all pairs of nodes
+    spearman      rank correlation of cosine distance with hop distance
+    spearman_far  the same of nodes two and more hops apart, which no edge example joins
+    top1 mrr auc  leaf to first hop of its own arm: nearest, mean reciprocal rank, share of other
+                  arms further away; held-out arms, or all of them where no paths were trained
+
+    \b
+    Examples:
+      geomem-analyze geometry sweeps/tiny_graphs
+      geomem-analyze geometry sweeps/path_star --where model.kind=mamba --csv
+    """
+    from geomem.analysis import summaries
+    from geomem.analysis.batches import measure
+
+    runs = chosen_runs(sweep, conditions, as_csv, as_json, history)
+    rows = measure(runs.members, summaries.geometry, history)
+    print_rows(rows, as_csv, as_json, summaries.GEOMETRY)

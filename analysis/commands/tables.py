@@ -1,0 +1,88 @@
+"""What the commands that print a table have in common: which runs, and in which form."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from geomem.analysis.sweeps import Sweep
+    from geomem.train.sweep.results import Row
+
+_OPTIONS = (
+    click.argument("sweep", type=click.Path(path_type=Path)),
+    click.option(
+        "--where",
+        "conditions",
+        metavar="FIELD=VALUE",
+        multiple=True,
+        help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
+    ),
+    click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV."),
+    click.option("--json", "as_json", is_flag=True, help="Print one object per run, as JSON."),
+)
+history_option = click.option(
+    "--history", is_flag=True, help="One line per run and stored step; with --csv or --json."
+)
+
+
+def table_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add SWEEP, --where, --csv and --json to a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def chosen_runs(
+    sweep: Path, conditions: Sequence[str], as_csv: bool, as_json: bool, history: bool = False
+) -> "Sweep":
+    """The runs that are meant. Raises UsageError if there are none, or the options contradict."""
+    from geomem.analysis.sweeps import open_sweep
+    from geomem.train.sweep.errors import UsageError
+
+    if as_csv and as_json:
+        raise click.UsageError("give one of --csv and --json")
+    if history and not (as_csv or as_json):
+        raise click.UsageError("--history needs --csv or --json")
+    found = open_sweep(sweep)
+    if not found.members:
+        raise UsageError(f"{sweep}: no packs yet; train with 'geomem-train sweep' first")
+    found = found.where(*conditions)
+    if not found.members:
+        raise UsageError(f"{sweep}: no run that has results meets {' and '.join(conditions)}")
+    return found
+
+
+def print_rows(
+    rows: "Sequence[Row]",
+    as_csv: bool,
+    as_json: bool,
+    headlines: Sequence[str],
+    **table: Any,
+) -> None:
+    """Print one row per run as CSV or JSON, or a table with one line per configuration."""
+    from geomem.train.sweep.errors import UsageError
+    from geomem.train.sweep.export import write_csv, write_json
+    from geomem.train.sweep.results import as_records
+
+    if not rows:
+        raise UsageError("these runs keep no history; train with train.history_every set")
+    if as_csv:
+        write_csv(as_records(rows), sys.stdout)
+    elif as_json:
+        write_json(as_records(rows), sys.stdout)
+    else:
+        _print_table(rows, headlines, **table)
+
+
+def _print_table(rows: "Sequence[Row]", headlines: Sequence[str], **table: Any) -> None:
+    from rich.console import Console
+
+    from geomem.train.sweep.table import results_table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100_000  # a file has no edge at which to fold
+    console.print(results_table(rows, headlines, **table))
