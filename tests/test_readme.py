@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from geomem.analysis.figures import FIGURES
+
 ROOT = Path(__file__).resolve().parent.parent
 SHORT = ["--set", "seeds=0", "--set", "train.steps=4"]
 
@@ -35,7 +37,7 @@ def test_the_commands_of_the_readme_run(tmp_path):
         )
         assert result.returncode == 0, f"{shlex.join(words)}\n{result.stderr}"
     names = {path.name for path in (tmp_path / "sweeps").glob("*/figures/*.png")}
-    assert names == {"accuracy_against_size.png", "leaf_by_first_hop.png", "embeddings.png"}
+    assert names == {f"{name}.png" for name in FIGURES}
 
 
 @pytest.mark.parametrize("target", ["sweep", "test"])

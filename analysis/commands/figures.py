@@ -1,19 +1,40 @@
 """`geomem-analyze figures`: pictures of what a sweep has to show."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from geomem.analysis.figures.projection import Projection
 
 
 @click.command(name="figures", short_help="Draw what a sweep has to show.")
 @click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--where", multiple=True, metavar="COND", help="Such as model.kind=mamba; repeatable."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: SWEEP/figures.")
 @click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
-def command(sweep: Path, out: Path | None, suffix: str) -> None:
+@click.option(
+    "--projection",
+    type=click.Choice(["pca", "umap"]),
+    default="pca",
+    help="Of the embeddings in three dimensions; umap needs geomem[umap].",
+)
+def command(
+    sweep: Path, where: tuple[str, ...], out: Path | None, suffix: str, projection: "Projection"
+) -> None:
     """Draw what a sweep has to show and print the files.
 
-    Accuracy against graph size, leaf x first-hop distances and the embeddings of tiny graphs,
-    each if the sweep has runs of that kind.
+    Accuracy against graph size, measures and accuracy per token over training, leaf x first-hop
+    and path x path distances, embeddings in two and three dimensions, their geometry over
+    training and their spectra: each if the sweep has runs of that kind.
+
+    \b
+    Examples:
+      geomem-analyze figures sweeps/path_star
+      geomem-analyze figures sweeps/path_star --where model.kind=mamba --format pdf
     """
     try:
         import matplotlib  # noqa: F401
@@ -22,10 +43,13 @@ def command(sweep: Path, out: Path | None, suffix: str) -> None:
     from geomem.analysis.figures import save_figures
     from geomem.analysis.sweeps import open_sweep
 
-    members = open_sweep(sweep).members
-    if not members:
+    chosen = open_sweep(sweep)
+    if not len(chosen):
         raise click.ClickException(f"{sweep}: no packs yet; train with geomem-train sweep first")
-    written = save_figures(members, out or sweep / "figures", suffix)
+    chosen = chosen.where(*where)
+    if not len(chosen):
+        raise click.ClickException(f"{sweep}: no run meets {' and '.join(where)}")
+    written = save_figures(chosen.members, out or sweep / "figures", suffix, projection)
     if not written:
         raise click.ClickException(f"{sweep}: none of its runs is of a kind that has a figure")
     for path in written:

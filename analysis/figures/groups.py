@@ -1,0 +1,123 @@
+"""Runs as figures tell them apart: configurations with names, seeds taken together."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from geomem.analysis.sweeps import Member
+
+MAX_DIFFERENCES = 3  # named in a label
+SIZES = {
+    "path_star": ("arms", "length"),
+    "tree_star": ("arms", "branching", "length"),
+    "grid": ("rows", "columns"),
+    "cycle": ("nodes",),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration; `label` says what they are, `graph` on which graph."""
+
+    label: str
+    graph: str
+    members: list[Member]
+
+    @property
+    def first(self) -> Member:
+        """The run that stands for the group where only one can be shown."""
+        return self.members[0]
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the graph; reads no tensor."""
+        return int(self.first.pack.shape("embedding")[1])
+
+
+def grouped(members: Sequence[Member], apart: Collection[str] = ("seed",)) -> list[Group]:
+    """Groups of the runs that are done and differ in nothing but the fields `apart`."""
+    found: dict[str, list[Member]] = {}
+    for member in members:
+        if member.done:
+            fields = {name: v for name, v in _fields(member).items() if name not in apart}
+            found.setdefault(json.dumps(fields, sort_keys=True), []).append(member)
+    paths = any(member.has("held_out") for member in members)
+    named = [(_label(group[0], paths), graph_name(group[0]), group) for group in found.values()]
+    alike: dict[tuple[str, str], list[Member]] = {}
+    for label, graph, group in named:
+        alike.setdefault((label, graph), []).append(group[0])
+    return [
+        Group(label + _differences(group[0], alike[label, graph], apart), graph, group)
+        for label, graph, group in named
+    ]
+
+
+def graph_name(member: Member) -> str:
+    """Such as "grid 4×4" or "path-star (256, 5)", as papers write it."""
+    graph = member.config["graph"]
+    name = graph["kind"].replace("_", "-")
+    sizes = [str(graph[field]) for field in SIZES.get(graph["kind"], ())]
+    if name == "grid":
+        return f"{name} {'×'.join(sizes)}"
+    if len(sizes) > 1:
+        return f"{name} ({', '.join(sizes)})"
+    return " ".join([name, *sizes])
+
+
+def model_name(member: Member) -> str:
+    """The kind of model; the frozen feed-forward net is the associative control."""
+    model = member.config["model"]
+    if model["kind"] == "feed_forward" and model["freeze_embeddings"]:
+        return "associative"
+    return str(model["kind"]).replace("_", "-")
+
+
+def variant(member: Member) -> str:
+    """The model and in what its task is not the plain recipe."""
+    task, model = member.config["task"], member.config["model"]
+    words = [model_name(member)]
+    if model.get("freeze_embeddings") and words != ["associative"]:
+        words.append("frozen embeddings")
+    if task.get("edges", "both") != "both":
+        words.append(f"{task['edges']} edges only")
+    if task.get("target") == "hardest_token":
+        words.append("hardest token")
+    if task.get("reverse_paths"):
+        words.append("reverse paths")
+    if task.get("recipe") == "staged":
+        words.append("staged")
+    if task.get("self_edges"):
+        words.append("self-edges")
+    return ", ".join(words)
+
+
+def _label(member: Member, paths: bool) -> str:
+    """The variant, and that it learned no paths where others did."""
+    alone = paths and not member.has("held_out")
+    return variant(member) + (", no paths" if alone else "")
+
+
+def standard(member: Member) -> bool:
+    """Whether a run is of the plain recipe, not one of the controls."""
+    task, model = member.config["task"], member.config["model"]
+    plain_task = task.get("edges") == "both" and task.get("target") == "full_path"
+    plain_task &= task.get("recipe") != "edges_only" and not task.get("reverse_paths")
+    return bool(plain_task and not model.get("freeze_embeddings") and member.done)
+
+
+def _fields(member: Member) -> dict[str, Any]:
+    return {k: v for k, v in member.row.items() if k not in ("run", "status", "steps")}
+
+
+def _differences(member: Member, others: Sequence[Member], apart: Collection[str]) -> str:
+    """The fields in which groups that would have the same label differ."""
+    own, rows = _fields(member), [_fields(other) for other in others]
+    missing = object()
+    differing = [
+        name
+        for name in own
+        if name not in apart and any(row.get(name, missing) != own[name] for row in rows)
+    ]
+    words = [f"{name.rpartition('.')[2]} {own[name]}" for name in differing[:MAX_DIFFERENCES]]
+    return "".join(f", {word}" for word in words) + (", …" if len(differing) > len(words) else "")

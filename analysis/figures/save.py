@@ -1,0 +1,55 @@
+"""All figures that a sweep allows, drawn and saved."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geomem.analysis.figures.evolution import geometry_over_steps, measures_over_steps
+from geomem.analysis.figures.heat_maps import leaf_by_first_hop, path_by_path
+from geomem.analysis.figures.points import embeddings, embeddings_3d
+from geomem.analysis.figures.projection import Projection
+from geomem.analysis.figures.size import accuracy_against_size
+from geomem.analysis.figures.spectra import spectra
+from geomem.analysis.figures.tokens import accuracy_per_token
+from geomem.analysis.sweeps import Member
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[[Sequence[Member]], "Figure | None"]
+FIGURES: dict[str, Draw] = {
+    "accuracy_against_size": accuracy_against_size,
+    "measures_over_steps": measures_over_steps,
+    "accuracy_per_token": accuracy_per_token,
+    "leaf_by_first_hop": leaf_by_first_hop,
+    "path_by_path": path_by_path,
+    "embeddings": embeddings,
+    "embeddings_3d": embeddings_3d,
+    "geometry_over_steps": geometry_over_steps,
+    "spectra": spectra,
+}
+
+
+def drawn(
+    members: Sequence[Member], projection: Projection = "pca"
+) -> "Iterator[tuple[str, Figure]]":
+    """Name and figure of everything that the members allow. Raises MissingUmap."""
+    draws = FIGURES | {"embeddings_3d": partial(embeddings_3d, how=projection)}
+    for name, draw in draws.items():
+        figure = draw(members)
+        if figure is not None:
+            yield name, figure
+
+
+def save_figures(
+    members: Sequence[Member], folder: Path, suffix: str, projection: Projection = "pca"
+) -> list[Path]:
+    """Save every figure that the members allow into a folder; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in drawn(members, projection):
+        path = folder / f"{name}.{suffix}"
+        figure.savefig(path, dpi=150)
+        written.append(path)
+    return written

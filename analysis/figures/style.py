@@ -1,0 +1,67 @@
+"""What all figures share: colours that the colour-blind can tell apart, and frames."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito, without the yellow that white paper swallows.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("-", "--", ":", "-.")
+INK, PALE = "#333333", "#b8b8b8"
+MAX_PANELS = 16
+
+
+def frame(
+    rows: int, columns: int, width: float, height: float, **options: Any
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of rows x columns panels, each of a width and height in inches."""
+    # A figure without pyplot keeps no global state and needs no display.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
+
+
+def flow(
+    count: int, columns: int, width: float, height: float, **options: Any
+) -> "tuple[Figure, list[Axes]]":
+    """A frame of `count` panels, row after row; the places that stay empty are removed."""
+    columns = min(columns, count)
+    figure, axes = frame(-(-count // columns), columns, width, height, **options)
+    for ax in axes[count:]:
+        ax.remove()
+    return figure, axes[:count]
+
+
+def line_style(at: int) -> dict[str, Any]:
+    """Colour and dashes of the line number `at`: no two of the first 28 are alike."""
+    return {
+        "color": COLOURS[at % len(COLOURS)],
+        "linestyle": DASHES[at // len(COLOURS) % len(DASHES)],
+    }
+
+
+def legend_below(figure: "Figure", axes: "Sequence[Axes]", columns: int = 4) -> None:
+    """One legend for all panels, under them; of equal labels the first."""
+    found: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    columns = min(columns, len(found))
+    figure.legend(
+        found.values(),
+        found.keys(),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+    )
+
+
+def title(figure: "Figure", text: str, shown: int, of: int) -> None:
+    """The figure's title, which says so if there is more than it shows."""
+    more = f"\nthe first {shown} of {of:,} configurations; choose others with --where"
+    figure.suptitle(text + (more if of > shown else ""), fontsize=10)

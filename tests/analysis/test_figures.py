@@ -1,0 +1,133 @@
+"""Figures: which are drawn of what, in each format, and what the command says when it cannot."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from geomem.analysis.cli import cli
+from geomem.analysis.commands import figures as command
+from geomem.analysis.figures import FIGURES, drawn, save_figures
+from geomem.analysis.figures.data import spectrum_of
+from geomem.analysis.figures.groups import graph_name, grouped, variant
+from geomem.analysis.figures.projection import MissingUmap, project
+from geomem.analysis.sweeps import Sweep
+from tests.analysis.made import make_members
+
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+CYCLE = {"kind": "cycle", "nodes": 8}
+NO_PATHS = {"recipe": "edges_only"}
+
+
+@pytest.mark.parametrize("suffix", STARTS)
+def test_every_figure_is_written_in_each_format(tmp_path, suffix):
+    members = make_members()
+    written = save_figures(members, tmp_path / "new" / "folder", suffix)
+    assert [path.name for path in written] == [f"{name}.{suffix}" for name in FIGURES]
+    for path in written:
+        assert path.read_bytes().startswith(STARTS[suffix])
+        assert path.stat().st_size > 4_000
+
+
+def test_a_figure_needs_what_it_shows():
+    cycle = make_members(graph=CYCLE, task=NO_PATHS)
+    assert {name for name, _ in drawn(cycle)} == {
+        *("measures_over_steps", "embeddings", "embeddings_3d", "geometry_over_steps", "spectra")
+    }
+    bare = make_members(without=["history/embedding", "metrics/target_accuracy"])
+    assert set(FIGURES) - {name for name, _ in drawn(bare)} == {
+        *("geometry_over_steps", "accuracy_per_token")
+    }
+    assert not list(drawn(make_members(status="diverged")))
+
+
+def test_axes_are_named_and_more_configurations_than_panels_are_said():
+    members = [
+        member
+        for rate in range(1, 20)
+        for member in make_members(1, model={"kind": "mamba", "width": 16, "state": rate})
+    ]
+    for name, figure in drawn(members):
+        labels = [ax.get_xlabel() + ax.get_ylabel() for ax in figure.axes]
+        named = [figure.get_supxlabel(), figure.get_supylabel(), *labels]
+        assert any(named), name
+        if name not in ("measures_over_steps", "geometry_over_steps"):
+            assert "of 19 configurations" in figure.get_suptitle() or name == "embeddings", name
+
+
+def test_configurations_have_names_that_tell_them_apart():
+    cycle = make_members(graph=CYCLE, task=NO_PATHS)
+    mamba = make_members(model={"kind": "mamba", "width": 16, "state": 4})
+    wider = make_members(model={"kind": "mamba", "width": 32, "state": 4})
+    found = grouped([*mamba, *wider, *make_members(task=NO_PATHS)])
+    labels = ["mamba, width 16", "mamba, width 32", "transformer, no paths"]
+    assert [group.label for group in found] == labels
+    assert [len(group.members) for group in found] == [2, 2, 2]
+    assert {group.graph for group in found} == {"path-star (6, 4)"}
+    assert graph_name(cycle[0]) == "cycle 8"
+    assert variant(make_members(task={"edges": "forward"})[0]) == "transformer, forward edges only"
+
+
+def test_the_spectrum_does_not_depend_on_the_basis_of_an_eigenspace():
+    rng = np.random.default_rng(0)
+    vectors, _ = np.linalg.qr(rng.standard_normal((6, 3)))
+    turn, _ = np.linalg.qr(rng.standard_normal((2, 2)))
+    turned = vectors.copy()
+    turned[:, 1:] = vectors[:, 1:] @ turn
+    embedding, spaces = rng.standard_normal((6, 4)), [np.array([0]), np.array([1, 2])]
+    found = spectrum_of(embedding, vectors, spaces)
+    np.testing.assert_allclose(found, spectrum_of(embedding, turned, spaces))
+    assert found.max() == 1
+    assert not spectrum_of(np.zeros((6, 4)), vectors, spaces).any()
+
+
+def test_a_projection_always_has_its_dimensions():
+    line = np.arange(5.0)[:, None]
+    points = project(line, "pca")
+    assert points.shape == (5, 3)
+    assert not points[:, 1:].any()
+
+
+def test_umap_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingUmap, match=r"geomem\[umap\]"):
+        project(np.eye(5), "umap")
+
+
+def test_the_command_names_what_is_missing(monkeypatch, tmp_path):
+    sweep = Sweep(tmp_path, make_members(1))
+    monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: sweep)
+    run = CliRunner().invoke
+    chosen = run(cli, ["figures", str(tmp_path), "--where", "model.kind=mamba"])
+    assert chosen.exit_code == 1
+    assert "no run meets model.kind=mamba" in chosen.output
+    monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: Sweep(path, []))
+    assert "no packs yet" in run(cli, ["figures", str(tmp_path)]).output
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "pip install 'geomem[plots]'" in run(cli, ["figures", str(tmp_path)]).output
+
+
+def test_the_command_writes_where_it_is_told(monkeypatch, tmp_path):
+    sweep = Sweep(tmp_path, make_members(1, graph=CYCLE, task=NO_PATHS))
+    monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: sweep)
+    out = tmp_path / "elsewhere"
+    arguments = ["figures", str(tmp_path), "--out", str(out), "--format", "svg"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0
+    assert result.output.split() == [str(out / f"{path.stem}.svg") for path in _written(result)]
+    assert all((out / path.name).exists() for path in _written(result))
+
+
+def test_the_command_module_needs_no_matplotlib():
+    code = f"import sys, {command.__name__}; print('matplotlib' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
+def _written(result):
+    return [Path(line) for line in result.output.splitlines()]
