@@ -2,7 +2,7 @@
 
 import click
 
-KNOWN_OPS = ("linear_cross_entropy", "selective_scan")
+KNOWN_OPS = ("linear_cross_entropy", "selective_scan", "mamba_step")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,6 +17,7 @@ def cli() -> None:
 @click.option("--smoke", is_flag=True, help="Tiny sizes, a few seconds.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Time limit; 420 on CUDA, else 240.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of PyTorch on the CPU.")
 def kernels(
     ops: tuple[str, ...],
     every: bool,
@@ -24,6 +25,7 @@ def kernels(
     smoke: bool,
     device: str,
     seconds: float | None,
+    threads: int | None,
 ) -> None:
     """Check every implementation of an op against fp64, then time them in turns.
 
@@ -36,7 +38,7 @@ def kernels(
     from geomem.bench.table import table
 
     try:
-        result = run(Request(ops, device, smoke, seconds, out))
+        result = run(Request(ops, device, smoke, seconds, threads, out))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     click.echo(table(result.rows))

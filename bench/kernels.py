@@ -12,7 +12,7 @@ from geomem.bench import ceilings, plot
 from geomem.bench.checks import NO_TIME, check
 from geomem.bench.clock import QUICK, Pace
 from geomem.bench.machine import environment
-from geomem.bench.record import Result, make_row
+from geomem.bench.record import Result, compare_with_ours, make_row
 from geomem.bench.registry import OPS
 from geomem.bench.timing import Timing, time_point
 from geomem.bench.variants import Check, Op, Point, Variant
@@ -24,12 +24,16 @@ TIMED = ("ok", "wrong")
 
 @dataclass(frozen=True)
 class Request:
-    """What to run: names of OPS (none: all), where, for how long, and where the files go."""
+    """What to run: names of OPS (none: all), where, for how long, and where the files go.
+
+    threads: of PyTorch on the CPU; None leaves them as they are.
+    """
 
     ops: Sequence[str] = ()
     device: str = "auto"
     smoke: bool = False
     seconds: float | None = None
+    threads: int | None = None
     out: str | None = None
 
 
@@ -69,6 +73,8 @@ class _Session:
     def __init__(self, request: Request, say: Callable[[str], None]) -> None:
         self._begin, self._say, self._request = time.monotonic(), say, request
         self._device = resolve_device(request.device)
+        if request.threads is not None:
+            torch.set_num_threads(request.threads)
         self._seconds = request.seconds or SECONDS[self._device]
         names = list(request.ops) or list(OPS)
         ops: list[Op] = [OPS[name]() for name in names]
@@ -135,6 +141,7 @@ class _Session:
             for variant in item.variants
             for at in item.op.passes
         ]
+        compare_with_ours(result.rows)
         result.wall_seconds = time.monotonic() - self._begin
         if self._request.out is not None:
             result.save(Path(self._request.out) / "kernels.json")

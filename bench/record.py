@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,19 @@ def make_row(
     if row.seconds is not None:
         row.figures = op.figures(point, at, row.seconds["p50"], device, ceilings)
     return row
+
+
+def compare_with_ours(rows: Sequence[Row]) -> None:
+    """Give every timed row its median in units of that of "geomem" in the same size and pass."""
+    ours = {_place(row): row.seconds for row in rows if row.variant == "geomem"}
+    for row in rows:
+        base = ours.get(_place(row))
+        if row.seconds is not None and base is not None:
+            row.figures["over_geomem"] = row.seconds["p50"] / base["p50"]
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row.op, str(row.sizes), row.at
 
 
 @dataclass

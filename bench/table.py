@@ -6,6 +6,7 @@ from itertools import groupby
 from geomem.bench.record import Row
 
 FIGURES = {  # name -> (heading, factor, format)
+    "over_geomem": ("x geomem", 1.0, ".2f"),
     "tflops": ("TFLOP/s", 1.0, ".3g"),
     "matmul_share": ("of matmul", 100.0, ".1f"),
     "gbytes": ("GB/s", 1.0, ".3g"),

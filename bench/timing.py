@@ -31,9 +31,12 @@ class Timing:
 
 
 def rotating_sets(op: Op, point: Point, device: str) -> list[Any]:
-    """Make argument sets of ROTATED_BYTES together, or as many as a quarter of the memory holds."""
+    """Make argument sets of ROTATED_BYTES together, or as many as a quarter of the memory holds.
+
+    Arguments that hold no tensors are made once.
+    """
     sets = [op.inputs(point, device, op.timed_regime, 1)]
-    each = max(1, total_bytes(sets[0]))
+    each = total_bytes(sets[0]) or ROTATED_BYTES[device]
     count = min(MOST_SETS[device], ceil(ROTATED_BYTES[device] / each))
     if device == "cuda":
         count = min(count, 1 + torch.cuda.mem_get_info()[0] // 4 // each)

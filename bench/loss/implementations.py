@@ -5,8 +5,6 @@ A variant that loops takes one member, [N, D], [V, D] and [N]; the others take a
 
 import inspect
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from math import ceil
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from geomem.bench.peers import import_peer, why_missing
 from geomem.bench.variants import Point, Variant
 from geomem.kernels import linear_cross_entropy
 
@@ -75,25 +74,12 @@ def _of_torch(note: str) -> list[Variant]:
     return [Variant(name, with_options(o), loops=True, note=note) for name, o in pairs]
 
 
-def _absent(module: str, device: str) -> str:
-    """Why a Triton peer cannot run, or nothing."""
-    if find_spec(module.split(".")[0]) is None:
-        return "not installed"
-    if device != "cuda":
-        return "needs CUDA"
-    try:
-        import_module(module)
-    except Exception as error:  # a peer may want more than it says, or another release
-        return f"import failed: {error}"[:200]
-    return ""
-
-
 def _of_liger(point: Point, device: str, note: str) -> list[Variant]:
     names = ("Liger-Kernel", f"Liger-Kernel by {ROWS}")
     module = "liger_kernel.ops.fused_linear_cross_entropy"
-    if missing := _absent(module, device):
+    if missing := why_missing(module, device, needs_cuda=True):
         return [Variant(name, missing=missing) for name in names]
-    function: Any = import_module(module).LigerFusedLinearCrossEntropyFunction
+    function: Any = import_peer(module).LigerFusedLinearCrossEntropyFunction
     # Its chunk is N / ceil(V / (constant D)) rows, rounded up to a power of two.
     constant = max(1, ceil(point.V * min(ROWS, point.N) / (point.N * point.D)))
 
@@ -124,9 +110,9 @@ def _synchronising(name: str, function: Loss, note: str) -> Variant:
 
 def _of_cce(device: str, note: str) -> list[Variant]:
     names = ("cut-cross-entropy", "cut-cross-entropy exact")
-    if missing := _absent("cut_cross_entropy", device):
+    if missing := why_missing("cut_cross_entropy", device, needs_cuda=True):
         return [Variant(name, missing=missing) for name in names]
-    function: Any = import_module("cut_cross_entropy").linear_cross_entropy
+    function: Any = import_peer("cut_cross_entropy").linear_cross_entropy
     return [
         _synchronising(names[0], function, note),
         _synchronising(names[1], lambda x, e, t: function(x, e, t, filter_eps=None), note),

@@ -1,13 +1,12 @@
 """The scan of geomem and of others: ScanInputs in, y [K,B,T,C] out."""
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from geomem.bench.peers import import_peer, why_missing
 from geomem.bench.scan import mamba_ssm
 from geomem.bench.scan.inputs import ScanInputs, run_scan
 from geomem.bench.variants import Point, Variant
@@ -60,19 +59,17 @@ def all_variants(point: Point, device: str, smoke: bool) -> list[Variant]:
     return [
         Variant("geomem", geomem("auto")),
         Variant("geomem reference", geomem("reference"), capturable=short, note=note),
-        _mambapy(),
+        _mambapy(device),
         Variant("transformers slow path", loop_in_input_dtype, capturable=short, note=note),
         _mamba_ssm(point, device),
         _compiled(point, smoke),
     ]
 
 
-def _mambapy() -> Variant:
-    try:
-        pscan: Any = import_module("mambapy.pscan").pscan
-    except ImportError:
-        return Variant("mambapy pscan", missing="not installed")
-    return Variant("mambapy pscan", parallel_scan(pscan))
+def _mambapy(device: str) -> Variant:
+    if missing := why_missing("mambapy.pscan", device, needs_cuda=False):
+        return Variant("mambapy pscan", missing=missing)
+    return Variant("mambapy pscan", parallel_scan(import_peer("mambapy.pscan").pscan))
 
 
 def _mamba_ssm(point: Point, device: str) -> Variant:

@@ -1,0 +1,1 @@
+"""Benchmark of a whole training step of Mamba against another implementation."""
