@@ -10,6 +10,7 @@ COMMANDS = {
     "plan": "Show what a grid file would run, and in which stacks.",
     "status": "Show how far a sweep is.",
     "results": "Show or save the measures of a sweep's runs.",
+    "export": "Save embeddings of runs for other programs.",
     "verify": "Check every committed byte of a sweep.",
     "schema": "Print the JSON Schema of grid files, for editors.",
     "doctor": "Print what this machine offers to a sweep.",
