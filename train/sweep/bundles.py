@@ -6,6 +6,7 @@ n nodes · m embedding width
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,12 +26,30 @@ _LEFT_OUT = ("metrics/", "history/", "parameters/")
 _SHORT = 12  # hexadecimal digits of a run's id in names
 
 
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A pack that several runs are in."""
+
+    pack: Pack
+
+
+@lru_cache(maxsize=64)
+def _tensor(source: Source, name: str) -> NDArray[Any]:
+    # Runs of one pack follow each other, so that this reads, and checks, each tensor once.
+    return source.pack.tensor(name)
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A run that is meant, and its place in its pack."""
 
-    pack: Pack
+    source: Source
     at: int
+
+    @property
+    def pack(self) -> Pack:
+        """The pack that the run is in."""
+        return self.source.pack
 
     @property
     def about(self) -> dict[str, Any]:
@@ -60,7 +79,9 @@ class Chosen:
         names = [name for name in self.pack.names if not name.startswith(_LEFT_OUT)]
         names = [name for name in names if name not in ("metrics_step", "history_step")]
         shared = self.pack.shared
-        return {name: self.pack.tensor(name)[... if name in shared else self.at] for name in names}
+        return {
+            name: _tensor(self.source, name)[... if name in shared else self.at] for name in names
+        }
 
 
 def choose(directory: Path, conditions: Sequence[str]) -> list[Chosen]:
@@ -69,8 +90,8 @@ def choose(directory: Path, conditions: Sequence[str]) -> list[Chosen]:
     Raises UsageError if there are none, PackError for damage.
     """
     folder = Folder(directory)
-    packs = current_packs(folder, read_state(folder))
-    runs = [Chosen(pack, at) for pack, members in packs for at, _ in members]
+    packs = [(Source(pack), of) for pack, of in current_packs(folder, read_state(folder))]
+    runs = [Chosen(source, at) for source, members in packs for at, _ in members]
     if not runs:
         raise UsageError(f"{directory}: no packs yet; train with 'geomem-train sweep' first")
     wanted = parse_where(conditions, dict.fromkeys(f for run in runs for f in run.fields))

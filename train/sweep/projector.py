@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.bundles import Chosen
 from geomem.train.sweep.errors import UsageError
-from geomem.train.sweep.results import Row, telling
+from geomem.train.sweep.results import Row, flatten, telling
 
 VECTORS, METADATA = "vectors.tsv", "metadata.tsv"
 SHOWN = 100_000
@@ -33,7 +33,7 @@ def write_projector(folder: Path, runs: Sequence[Chosen]) -> int:
     if len(widths) > 1:
         text = " and ".join(map(str, widths))
         raise UsageError(f"one file needs embeddings of one width, these have {text}; use --where")
-    fields = [run.fields for run in runs]
+    fields = [flatten(run.about["config"]) for run in runs]
     varying = telling([Row("", "done", None, found, {}) for found in fields])
     header = ["node", "sets", "arm", "run", "seed", *varying]
     lines = []
