@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from geomem.bench.timing import Timing, time_point
 from geomem.bench.variants import Check, Op, Point, Variant
 
 SECONDS = {"cuda": 420.0, "cpu": 240.0}
-CHECKING = 0.5  # share of the time after which no further variant is checked
+CHECKING = {False: 0.35, True: 0.55}  # share of the time for checks, and then for compilers
 TIMED = ("ok", "wrong")
 
 
@@ -82,6 +83,8 @@ class _Session:
         limits = {op.name: op.limit(self._device) for op in ops}
         self.result = Result(asked, environment(self._device), limits=limits)
         self._items = [self._item(op, p) for op in ops for p in self._points(op)]
+        # Small sizes first: what they leave of their shares of the time goes to the large.
+        self._in_order = sorted(self._items, key=lambda item: prod(item.point.sizes.values()))
 
     def _points(self, op: Op) -> list[Point]:
         return op.points(self._device, self._request.smoke)
@@ -110,9 +113,9 @@ class _Session:
 
     def _check_all(self) -> None:
         """Quick starters at every point first: a compiler's minutes are nobody else's."""
-        end = self._begin + CHECKING * self._seconds
-        for compiles in (False, True):
-            items = [i for i in self._items if any(v.compiles == compiles for v in i.variants)]
+        for compiles, share in CHECKING.items():
+            end = self._begin + share * self._seconds
+            items = [i for i in self._in_order if any(v.compiles == compiles for v in i.variants)]
             for item, until in self._shares(items, end):
                 variants = [v for v in item.variants if v.compiles == compiles]
                 self._say(f"check {item.op.name} {item.point}: {_names(variants)}")
@@ -122,7 +125,7 @@ class _Session:
 
     def _time_all(self) -> None:
         pace = QUICK if self._request.smoke else Pace()
-        for item, until in self._shares(self._items, self._begin + self._seconds):
+        for item, until in self._shares(self._in_order, self._begin + self._seconds):
             ran = [v for v in item.variants if item.checks[v.name].status.startswith(TIMED)]
             if ran:
                 self._say(f"time {item.op.name} {item.point}: {_names(ran)}")

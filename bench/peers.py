@@ -1,12 +1,25 @@
-"""Import of packages that may or may not be there."""
+"""Import of packages that may or may not be there, and torch.compile."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile for each size anew, and such that a pass backward can be repeated."""
+    from torch._dynamo import config as dynamo
+    from torch._functorch import config as functorch
+
+    dynamo.recompile_limit = 64
+    functorch.donated_buffer = False
+    return torch.compile(function, dynamic=False)
 
 
 def import_peer(*modules: str) -> Any:

@@ -98,7 +98,7 @@ class _Pass:
                 found[variant.name] = Timing(NO_TIME)
                 continue
             try:
-                running[variant.name] = Measurement(self._timer(stage, variant))
+                running[variant.name] = Measurement(self._timer(stage, variant, alone))
             except Exception as error:
                 found[variant.name] = Timing(self._reason(error, alone))
             if variant.name in found:
@@ -117,11 +117,11 @@ class _Pass:
         few = variant.loops and self._point.sizes.get("K", 1) > LOOPED_SETS_UP_TO
         return self._sets[:1] if few else self._sets
 
-    def _timer(self, stage: Stage, variant: Variant) -> Timer:
+    def _timer(self, stage: Stage, variant: Variant, alone: bool) -> Timer:
         sets = self._sets_of(variant)
         makes: list[Callable[[], Any]]
         makes = [self._op.calls(variant, inputs)[self._at] for inputs in sets]
-        return stage.timer(stage.prepare(makes), variant.capturable)
+        return stage.timer(stage.prepare(makes), variant.capturable, last_chance=alone)
 
     def _timing(self, variant: Variant, measurement: Measurement, alone: bool) -> Timing:
         if measurement.failure is not None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 Call = Callable[[], object]
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 PIECE = 1 << 26  # elements compared at a time, in double
 
 
@@ -18,11 +19,9 @@ class Point:
 
     sizes: Mapping[str, int]
 
-    def __getattr__(self, letter: str) -> int:
-        try:
-            return self.sizes[letter]
-        except KeyError:
-            raise AttributeError(letter) from None
+    def of(self, letters: str) -> tuple[int, ...]:
+        """Return the sizes of letters, in their order."""
+        return tuple(self.sizes[letter] for letter in letters)
 
     def __str__(self) -> str:
         return " ".join(f"{letter}={value}" for letter, value in self.sizes.items())
@@ -142,13 +141,13 @@ def relative_error(actual: Tensor, truth: Tensor) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on either kind of device."""
+    """Whether an exception, or one that it followed, says that memory ran out."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    words = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        phrase in words
-        for phrase in ("out of memory", "can't allocate memory", "not enough memory")
+    words = str(error).lower() if isinstance(error, RuntimeError) else ""
+    before = error.__cause__ or error.__context__
+    return any(phrase in words for phrase in NO_MEMORY) or (
+        before is not None and is_out_of_memory(before)
     )
 
 

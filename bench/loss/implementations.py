@@ -5,18 +5,19 @@ A variant that loops takes one member, [N, D], [V, D] and [N]; the others take a
 
 import inspect
 from collections.abc import Callable
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from geomem.bench.peers import import_peer, why_missing
+from geomem.bench.peers import compiled, import_peer, why_missing
 from geomem.bench.variants import Point, Variant
 from geomem.kernels import linear_cross_entropy
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+MOST_REFERENCE_LOGITS = 1 << 28
 ROWS = 2048  # rows per chunk of a tuned peer
 
 
@@ -38,23 +39,28 @@ def eager(x: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
 
 def all_variants(point: Point, device: str, smoke: bool) -> list[Variant]:
     """Return every variant of the loss; ours first."""
-    note = "one call per member" if point.K > 1 else ""
-    return [
-        Variant("geomem", geomem("auto")),
-        *([Variant("geomem reference", geomem("reference"))] if device == "cuda" else []),
-        Variant("eager", eager),
-        *_of_torch(note),
-        *_of_liger(point, device, note),
-        *_of_cce(device, note),
-        _compiled(smoke),
-    ]
+    note = "one call per member" if point.sizes["K"] > 1 else ""
+    ours = [Variant("geomem", geomem("auto"))]
+    if device == "cuda":
+        ours.append(_reference(point))
+    plain, *chunked = _of_torch(note)
+    liger, liger_tuned = _of_liger(point, device, note)
+    # Defaults that cut a large vocabulary into thousands of chunks come last: they take seconds.
+    quick = [Variant("eager", eager), plain, *_of_cce(device, note), liger_tuned]
+    return [*ours, *quick, *reversed(chunked), liger, _compiled(smoke)]
+
+
+def _reference(point: Point) -> Variant:
+    name = "geomem reference"
+    if prod(point.of("KNV")) > MOST_REFERENCE_LOGITS:
+        return Variant(name, missing="its chunks suit a CPU's cache: thousands of them here")
+    return Variant(name, geomem("reference"))
 
 
 def _compiled(smoke: bool) -> Variant:
     if smoke:
         return Variant("torch.compile", missing="left out of the smoke size")
-    torch._dynamo.config.recompile_limit = 64
-    return Variant("torch.compile", torch.compile(eager, dynamic=False), compiles=True)
+    return Variant("torch.compile", compiled(eager), compiles=True)
 
 
 def _of_torch(note: str) -> list[Variant]:
@@ -81,7 +87,8 @@ def _of_liger(point: Point, device: str, note: str) -> list[Variant]:
         return [Variant(name, missing=missing) for name in names]
     function: Any = import_peer(module).LigerFusedLinearCrossEntropyFunction
     # Its chunk is N / ceil(V / (constant D)) rows, rounded up to a power of two.
-    constant = max(1, ceil(point.V * min(ROWS, point.N) / (point.N * point.D)))
+    N, V, D = point.of("NVD")
+    constant = max(1, ceil(V * min(ROWS, N) / (N * D)))
 
     def with_arguments(**given: Any) -> Loss:
         def loss(x: Tensor, e: Tensor, t: Tensor) -> Tensor:

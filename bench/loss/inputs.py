@@ -32,7 +32,7 @@ def make_inputs(point: Point, device: str, regime: str, seed: int) -> LossInputs
     A row is its target's embedding, scaled: the target scores `scale`, the others about
     `scale` / sqrt(D) times a normal draw.
     """
-    K, N, V, D = point.K, point.N, point.V, point.D
+    K, N, V, D = point.of("KNVD")
     generator = torch.Generator(device).manual_seed(seed)
     table = torch.randn(K, V, D, generator=generator, device=device)
     embedding = table.mul_(D**-0.5).to(dtype_of(device))

@@ -4,6 +4,7 @@ K members · N rows · V tokens · D width
 """
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 import torch
 from torch import Tensor
@@ -78,12 +79,12 @@ class LinearCrossEntropyOp:
         self, point: Point, at: str, seconds: float, device: str, ceilings: Mapping[str, float]
     ) -> dict[str, float]:
         """See `Op.figures`: the least that can be done is three matrix products."""
-        flops = 6 * point.K * point.N * point.V * point.D / seconds
+        flops = 6 * prod(point.of("KNVD")) / seconds
         return {"tflops": flops * 1e-12, "matmul_share": flops / ceilings["matmul_flops"]}
 
     def memory_share(self, point: Point, device: str, extra_bytes: int) -> float | None:
         """See `Op.memory_share`: in units of the logits in the dtype of x."""
-        return extra_bytes / (point.K * point.N * point.V * dtype_of(device).itemsize)
+        return extra_bytes / (prod(point.of("KNV")) * dtype_of(device).itemsize)
 
 
 def _leaves(variant: Variant, inputs: LossInputs) -> list[LossInputs]:

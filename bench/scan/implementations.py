@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from geomem.bench.peers import import_peer, why_missing
+from geomem.bench.peers import compiled, import_peer, why_missing
 from geomem.bench.scan import mamba_ssm
 from geomem.bench.scan.inputs import ScanInputs, run_scan
 from geomem.bench.variants import Point, Variant
@@ -54,7 +54,7 @@ def parallel_scan(pscan: Callable[[Tensor, Tensor], Tensor]) -> Callable[[ScanIn
 
 def all_variants(point: Point, device: str, smoke: bool) -> list[Variant]:
     """Return every variant of the scan; ours first."""
-    short = point.T <= LONGEST_UNROLLED
+    short = point.sizes["T"] <= LONGEST_UNROLLED
     note = "" if short else "a loop over positions in Python"
     return [
         Variant("geomem", geomem("auto")),
@@ -76,7 +76,7 @@ def _mamba_ssm(point: Point, device: str) -> Variant:
     name = "mamba-ssm CUDA"
     if missing := mamba_ssm.why_missing(device):
         return Variant(name, missing=missing)
-    note = "one call per member" if point.K > 1 else ""
+    note = "one call per member" if point.sizes["K"] > 1 else ""
     return Variant(name, mamba_ssm.scan, loops=True, note=note, own_layout=True)
 
 
@@ -84,9 +84,6 @@ def _compiled(point: Point, smoke: bool) -> Variant:
     name = "reference, torch.compile"
     if smoke:
         return Variant(name, missing="left out of the smoke size")
-    if point.T > LONGEST_UNROLLED:
-        return Variant(name, missing=f"{point.T} unrolled steps take too long to compile")
-    torch._dynamo.config.recompile_limit = 64
-    # The pass backward is repeated, which buffers that are handed over do not survive.
-    torch._functorch.config.donated_buffer = False
-    return Variant(name, torch.compile(geomem("reference"), dynamic=False), compiles=True)
+    if (T := point.sizes["T"]) > LONGEST_UNROLLED:
+        return Variant(name, missing=f"{T} unrolled steps take too long to compile")
+    return Variant(name, compiled(geomem("reference")), compiles=True)

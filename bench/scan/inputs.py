@@ -39,7 +39,7 @@ LEAVES = ScanInputs._fields[:-1]
 
 def make_inputs(point: Point, device: str, seed: int) -> ScanInputs:
     """Draw arguments as Mamba has them at its start: a = -1 … -S, steps of 0.001 to 0.1."""
-    K, B, T, C, S = (point.sizes[letter] for letter in "KBTCS")
+    K, B, T, C, S = point.of("KBTCS")
     generator = torch.Generator(device).manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:

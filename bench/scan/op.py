@@ -92,7 +92,7 @@ class SelectiveScanOp:
         Forward reads u, delta, z, b, c and writes y; backward reads these and dy, and writes the
         gradients of the five; what belongs to a channel is too small to count.
         """
-        K, B, T, C, S = (point.sizes[letter] for letter in "KBTCS")
+        K, B, T, C, S = point.of("KBTCS")
         tensors = {"forward": (4, 2), "backward": (7, 4), "both": (11, 6)}[at]
         moved = dtype_of(device).itemsize * K * B * T * (tensors[0] * C + tensors[1] * S)
         exps = K * B * T * C * S * (2 if at == "both" else 1)
@@ -104,7 +104,7 @@ class SelectiveScanOp:
 
     def memory_share(self, point: Point, device: str, extra_bytes: int) -> float | None:
         """See `Op.memory_share`: in units of the fp32 states of all steps."""
-        K, B, T, C, S = (point.sizes[letter] for letter in "KBTCS")
+        K, B, T, C, S = point.of("KBTCS")
         return extra_bytes / (4 * K * B * T * C * S)
 
 
