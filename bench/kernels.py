@@ -80,6 +80,7 @@ class _Session:
         names = list(request.ops) or list(OPS)
         ops: list[Op] = [OPS[name]() for name in names]
         asked = asdict(request) | {"ops": names, "seconds": self._seconds}
+        asked.pop("out")
         limits = {op.name: op.limit(self._device) for op in ops}
         self.result = Result(asked, environment(self._device), limits=limits)
         self._items = [self._item(op, p) for op in ops for p in self._points(op)]

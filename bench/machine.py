@@ -1,5 +1,6 @@
 """Where and with what a benchmark ran."""
 
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -53,6 +54,7 @@ def environment(device: str) -> dict[str, object]:
         "driver": driver.splitlines()[0] if driver else None,
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
