@@ -72,7 +72,7 @@ class LinearCrossEntropyOp:
         return {"both": prepare}
 
     def limit(self, device: str) -> float:
-        """See `Op.limit`: what rounded logits cost when p is near 1 passes, a lost term does not."""
+        """See `Op.limit`: rounded logits pass where p is near 1, a lost term does not."""
         return 0.05
 
     def figures(

@@ -61,7 +61,7 @@ SCHEMA = {
     "required": list(RESULT),
     "additionalProperties": False,
 }
-POINT = Point({"N": 6, "V": 9, "D": 4, "K": 2})
+POINT = Point({"N": 6, "V": 9, "D": 32, "K": 2})
 
 
 class _Op(LinearCrossEntropyOp):
