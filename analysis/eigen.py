@@ -134,7 +134,7 @@ def _search(factors: SuperLU, known: Floats, count: int, rng: np.random.Generato
         return beside_known
 
     operator = LinearOperator((n, n), matvec=beside, dtype=np.float64)
-    start: Floats = rng.standard_normal(n)
+    start: Floats = rng.standard_normal((n,))
     start -= known @ (known.T @ start)
     basis = min(n - 1, max(2 * count + 1, 40))
     try:
