@@ -72,10 +72,11 @@ def hop_correlation(
     Distances are rounded to 6 decimals (12 in float64), so that equal ones tie.
     """
     counts = table.hops >= least  # False for NaN
-    hops = _standard_ranks(table.hops[counts][None])[0]
+    apart = table.hops[counts]
     x = flat_members(embedding)
     found = np.full(len(x), np.nan)
-    if len(hops) > 1 and np.ptp(hops) > 0:
+    if len(np.unique(apart)) > 1:
+        hops = _standard_ranks(apart[None])[0]
         for part in pieces(len(x), table.hops.size, limit):
             distances = cosine_distances(x[part][:, table.sources], x[part][:, table.targets])
             values = to_numpy(distances)[:, counts]

@@ -18,8 +18,8 @@ class Recovery(NamedTuple):
     """Top-k edge recovery with k = deg(u), [...].
 
     nodes: share of nodes u whose neighbours are the deg(u) highest-scoring other nodes, no tie
-    allowed (what the metric edge_recovery says of a model's own scores); edges: share of
-    neighbours (u, v) with v among the deg(u) highest.
+    allowed; edges: share of neighbours (u, v) with v among the deg(u) highest. A run's own
+    edge_recovery has all tokens for rivals, and for neighbours those of its edge examples.
     """
 
     nodes: Floats
