@@ -91,7 +91,11 @@ def test_path_distances_are_means_over_pairs():
     np.testing.assert_allclose(contrast.between, found[:, other].mean(1))
 
 
-def test_members_and_tensors_and_pieces_change_nothing():
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
+def test_members_and_tensors_and_pieces_change_nothing(device):
     rng = np.random.default_rng(0)
     edges, arms = star(6, 4)
     embedding = rng.standard_normal((3, 4, 19, 5))
@@ -105,5 +109,5 @@ def test_members_and_tensors_and_pieces_change_nothing():
         whole = measure(embedding)
         assert whole.shape[:2] == (3, 4)
         np.testing.assert_allclose(measure(embedding, limit=1), whole)
-        np.testing.assert_allclose(measure(torch.from_numpy(embedding)), whole)
+        np.testing.assert_allclose(measure(torch.from_numpy(embedding).to(device)), whole)
         np.testing.assert_allclose(measure(embedding[1, 2]), whole[1, 2])
