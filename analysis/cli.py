@@ -10,6 +10,7 @@ COMMANDS = {
     "spectrum": "Compare embeddings with the graph's spectrum.",
     "recall": "Measure what is recalled, with intervals over seeds.",
     "figures": "Draw what a sweep has to show.",
+    "report": "Write one HTML file that shows a sweep.",
 }
 
 

@@ -10,9 +10,13 @@ if TYPE_CHECKING:
 
 
 @click.command(name="figures", short_help="Draw what a sweep has to show.")
-@click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("sweep", type=click.Path(path_type=Path))
 @click.option(
-    "--where", multiple=True, metavar="COND", help="Such as model.kind=mamba; repeatable."
+    "--where",
+    "conditions",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: SWEEP/figures.")
 @click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
@@ -23,9 +27,13 @@ if TYPE_CHECKING:
     help="Of the embeddings in three dimensions; umap needs geomem[umap].",
 )
 def command(
-    sweep: Path, where: tuple[str, ...], out: Path | None, suffix: str, projection: "Projection"
+    sweep: Path,
+    conditions: tuple[str, ...],
+    out: Path | None,
+    suffix: str,
+    projection: "Projection",
 ) -> None:
-    """Draw what a sweep has to show and print the files.
+    """Draw what SWEEP has to show and print the files.
 
     Accuracy against graph size, measures and accuracy per token over training, leaf x first-hop
     and path x path distances, embeddings in two and three dimensions, their geometry over
@@ -36,21 +44,22 @@ def command(
       geomem-analyze figures sweeps/path_star
       geomem-analyze figures sweeps/path_star --where model.kind=mamba --format pdf
     """
+    from geomem.analysis.commands.tables import chosen_runs
+
+    need_matplotlib()
+    from geomem.analysis.figures import save_figures
+
+    members = chosen_runs(sweep, conditions, as_csv=False, as_json=False).members
+    written = save_figures(members, out or sweep / "figures", suffix, projection)
+    if not written:
+        raise click.ClickException(f"{sweep}: none of these runs is of a kind that has a figure")
+    for path in written:
+        click.echo(path)
+
+
+def need_matplotlib() -> None:
+    """Raise an error that says how to get it, if it is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise click.ClickException("figures need matplotlib: pip install 'geomem[plots]'") from None
-    from geomem.analysis.figures import save_figures
-    from geomem.analysis.sweeps import open_sweep
-
-    chosen = open_sweep(sweep)
-    if not len(chosen):
-        raise click.ClickException(f"{sweep}: no packs yet; train with geomem-train sweep first")
-    chosen = chosen.where(*where)
-    if not len(chosen):
-        raise click.ClickException(f"{sweep}: no run meets {' and '.join(where)}")
-    written = save_figures(chosen.members, out or sweep / "figures", suffix, projection)
-    if not written:
-        raise click.ClickException(f"{sweep}: none of its runs is of a kind that has a figure")
-    for path in written:
-        click.echo(path)

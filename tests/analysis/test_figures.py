@@ -15,6 +15,7 @@ from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import graph_name, grouped, variant
 from geomem.analysis.figures.projection import MissingUmap, project
 from geomem.analysis.sweeps import Sweep
+from geomem.train.sweep.errors import UsageError
 from tests.analysis.made import make_members
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -102,10 +103,10 @@ def test_the_command_names_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: sweep)
     run = CliRunner().invoke
     chosen = run(cli, ["figures", str(tmp_path), "--where", "model.kind=mamba"])
-    assert chosen.exit_code == 1
-    assert "no run meets model.kind=mamba" in chosen.output
+    assert isinstance(chosen.exception, UsageError)
+    assert "no run that has results meets model.kind=mamba" in str(chosen.exception)
     monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: Sweep(path, []))
-    assert "no packs yet" in run(cli, ["figures", str(tmp_path)]).output
+    assert "no packs yet" in str(run(cli, ["figures", str(tmp_path)]).exception)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'geomem[plots]'" in run(cli, ["figures", str(tmp_path)]).output
 

@@ -1,0 +1,60 @@
+"""`geomem-analyze report`: a sweep as one HTML file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from geomem.analysis.figures.projection import Projection
+
+
+@click.command(name="report", short_help="Write one HTML file that shows a sweep.")
+@click.argument("sweep", type=click.Path(path_type=Path))
+@click.option(
+    "--where",
+    "conditions",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: SWEEP/report.html."
+)
+@click.option(
+    "--projection",
+    type=click.Choice(["pca", "umap"]),
+    default="pca",
+    help="Of the figure of embeddings in space; umap needs geomem[umap].",
+)
+@click.option("--max-runs", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--max-nodes", type=click.IntRange(4), default=25_000, show_default=True)
+def command(
+    sweep: Path,
+    conditions: tuple[str, ...],
+    out: Path | None,
+    projection: "Projection",
+    max_runs: int,
+    max_nodes: int,
+) -> None:
+    """Write a page with the tables and figures of SWEEP, and print its name.
+
+    It also holds the embeddings of up to --max-runs runs with --max-nodes nodes each, to be turned
+    with the mouse, coloured by node set, and played through the steps that train.history_every
+    kept. The file needs no network and no other file.
+
+    \b
+    Examples:
+      geomem-analyze report sweeps/path_star
+      geomem-analyze report sweeps/path_star --where model.kind=mamba --out mamba.html
+    """
+    from geomem.analysis.commands.figures import need_matplotlib
+    from geomem.analysis.commands.tables import chosen_runs
+
+    need_matplotlib()
+    from geomem.analysis.report import Limits, write_report
+
+    runs = chosen_runs(sweep, conditions, as_csv=False, as_json=False)
+    limits = Limits(runs=max_runs, nodes=max_nodes)
+    path = write_report(runs, out or sweep / "report.html", conditions, limits, projection)
+    click.echo(path)

@@ -1,0 +1,95 @@
+"""The page: a template, filled with escaped text and data."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from geomem.analysis.figures.projection import Projection
+from geomem.analysis.report.limits import Limits
+from geomem.analysis.report.pictures import pictures
+from geomem.analysis.report.tables import configurations, measured_rows, run_table
+from geomem.analysis.report.view import View, make_view
+from geomem.analysis.sweeps import Sweep
+
+PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+def write_report(
+    sweep: Sweep,
+    out: Path,
+    conditions: Sequence[str] = (),
+    limits: Limits | None = None,
+    projection: Projection = "pca",
+) -> Path:
+    """Write one HTML file that needs nothing else, and return its path.
+
+    The sweep has runs; the conditions by which they were chosen are only named. Raises PackError
+    for damage, MissingUmap, and OSError if the file cannot be written.
+    """
+    limits = limits or Limits()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render(sweep, conditions, limits, projection), encoding="utf-8")
+    return out
+
+
+def render(sweep: Sweep, conditions: Sequence[str], limits: Limits, projection: Projection) -> str:
+    """The text of the page."""
+    rows = measured_rows(sweep.members)
+    view = make_view(sweep.members, limits)
+    data = {"runs": view.runs, "graphs": view.graphs, "table": run_table(rows, limits)}
+    counts = Counter[str](row.status for row in rows)
+    title = sweep.path.resolve().name
+    return fill(
+        _resource("page.html"),
+        {
+            "title": escape(title),
+            "style": _resource("page.css"),
+            "summary": escape(_summary(len(rows), counts, conditions)),
+            "configurations": configurations(rows, limits),
+            "figures": pictures(sweep.members, projection),
+            "limits": escape(_stated(view, limits)),
+            "data": in_script(data),
+            "scripts": "".join(_resource(f"{name}.js") for name in ("paint", "view", "runs")),
+        },
+    )
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put values into the places {{name}}; what is put in is not looked at again."""
+    return PLACE.sub(lambda place: values[place[1]], template)
+
+
+def in_script(data: Any) -> str:
+    """JSON that can stand inside a script element, whatever its strings hold."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _resource(name: str) -> str:
+    return files("geomem.analysis.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _summary(runs: int, counts: Mapping[str, int], conditions: Sequence[str]) -> str:
+    states = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    chosen = f" Chosen by {' and '.join(conditions)}." if conditions else ""
+    many = "1 run that has" if runs == 1 else f"{runs:,} runs that have"
+    return f"{many} results: {states}.{chosen} geomem {version('geomem')}."
+
+
+def _stated(view: View, limits: Limits) -> str:
+    """What the view leaves out, in words."""
+    text = "Principal components of the last step, the same for all steps of a run."
+    if view.left_out:
+        text += (
+            f" The view holds {len(view.runs)} runs, the first seed of each configuration first; "
+            f"{view.left_out:,} more that are done did not fit."
+        )
+    if view.thinned:
+        text += f" At most {limits.nodes:,} nodes and {limits.steps} steps of a run are kept."
+    return text

@@ -1,0 +1,47 @@
+"""The figures of a sweep as images inside the page."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from geomem.analysis.figures import drawn
+from geomem.analysis.figures.projection import Projection
+from geomem.analysis.sweeps import Member
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST_SVG = 400_000  # bytes; what has more lines than that is smaller as PNG
+
+
+def pictures(members: Sequence[Member], projection: Projection = "pca") -> str:
+    """All figures that the members allow, each with its name under it."""
+    return "".join(_picture(name, figure) for name, figure in drawn(members, projection))
+
+
+def _picture(name: str, figure: "Figure") -> str:
+    kind, data = "svg+xml", _saved(figure, "svg")
+    if len(data) > LARGEST_SVG:
+        kind, data = "png", _saved(figure, "png")
+    text = escape(name.replace("_", " ").capitalize())
+    title = escape(figure.get_suptitle().replace("\n", "; "))
+    width = round(figure.get_figwidth() * 96)
+    # An image cannot run a script, and its names do not meet those of other figures.
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return (
+        f'<figure id="{escape(name)}"><img src="{source}" alt="{text}: {title}" '
+        f'style="width:{width}px"><figcaption>{text}</figcaption></figure>'
+    )
+
+
+def _saved(figure: "Figure", suffix: str) -> bytes:
+    from matplotlib import rc_context
+
+    # The same sweep gives the same bytes: no date, no random names.
+    metadata = {"Date": None} if suffix == "svg" else {}
+    with rc_context({"svg.hashsalt": "geomem"}):
+        out = BytesIO()
+        figure.savefig(out, format=suffix, dpi=130, metadata=metadata)
+    return out.getvalue()

@@ -1,0 +1,97 @@
+"""The measures of runs as tables: one line per configuration, and one row per run."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from geomem.analysis.arrays import Floats
+from geomem.analysis.batches import Batch, measure
+from geomem.analysis.report.limits import Limits
+from geomem.analysis.summaries import geometry
+from geomem.analysis.sweeps import Member
+from geomem.train.sweep.results import Row, as_records, final_metrics, telling, varying
+from geomem.train.sweep.table import spread
+
+HEADLINES = {
+    "exact_match": "Share of held-out leaves whose whole path is right",
+    "first_hop": "Share of held-out leaves whose first hop is right",
+    "edge_recovery": "Share of nodes whose neighbours all score highest",
+    "loss": "Training loss in nats",
+    "level": "Mean cosine similarity of the two ends of an edge",
+    "spearman": "Rank correlation of cosine distance with hop distance",
+    "auc": "Share of other arms whose first hop lies further from a leaf than its own arm's",
+    "top1": "Share of leaves whose nearest first hop is that of their own arm",
+}
+
+
+def measured_rows(members: Sequence[Member]) -> list[Row]:
+    """One row per run, with its last metrics and the geometry of its embedding."""
+    return measure(members, _measures)
+
+
+def _measures(batch: Batch) -> dict[str, Floats]:
+    finals = final_metrics(batch.pack)
+    rows = [finals[at] for at in batch.places]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names} | geometry(
+        batch
+    )
+
+
+def configurations(rows: Sequence[Row], limits: Limits) -> str:
+    """An HTML table: fields that vary, and median [lowest–highest] over the runs that are done."""
+    fields = telling(rows)
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
+    names = _headlines(rows)
+    head = [f'<th scope="col">{escape(_short(name, fields))}</th>' for name in fields]
+    head += ['<th scope="col">runs</th>', '<th scope="col">done</th>']
+    head += [f'<th scope="col" title="{escape(HEADLINES[n])}">{n}</th>' for n in names]
+    lines = [_line(key, group, names) for key, group in list(groups.items())[: limits.lines]]
+    note = f"<p>The first {limits.lines} of {len(groups):,} configurations; all runs are below.</p>"
+    caption = "Configurations: median [lowest–highest] over the runs that are done"
+    return (
+        f'<div class="wide"><table><caption>{caption}</caption><thead><tr>{"".join(head)}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
+        + (note if len(groups) > limits.lines else "")
+    )
+
+
+def _line(key: tuple[Any, ...], group: Sequence[Row], names: Sequence[str]) -> str:
+    done = [row.metrics for row in group if row.status == "done"]
+    spreads = [spread([metrics[name] for metrics in done if name in metrics]) for name in names]
+    cells = [f"<td>{escape(_shown(value))}</td>" for value in key]
+    cells += [f"<td>{text}</td>" for text in (len(group), len(done), *spreads)]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def run_table(rows: Sequence[Row], limits: Limits) -> dict[str, Any]:
+    """Columns and rows of the searchable table: what varies, then the headlines."""
+    records = as_records(rows[: limits.rows])
+    names = ["status", "steps", *varying(rows), *_headlines(rows), "run"]
+    names = list(dict.fromkeys(name for name in names if records and name in records[0]))
+    return {
+        "columns": names,
+        "rows": [[_cell(record[name]) for name in names] for record in records],
+        "left_out": max(0, len(rows) - limits.rows),
+    }
+
+
+def _headlines(rows: Sequence[Row]) -> list[str]:
+    return [name for name in HEADLINES if any(name in row.metrics for row in rows)]
+
+
+def _short(name: str, fields: Sequence[str]) -> str:
+    last = name.rpartition(".")[2]
+    return last if sum(field.rpartition(".")[2] == last for field in fields) == 1 else name
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
