@@ -55,7 +55,7 @@ def environment(device: str) -> dict[str, object]:
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "commit": _said("git", "rev-parse", "HEAD", at=here),

@@ -88,11 +88,13 @@ class Result:
     finished: bool = False
 
     def save(self, path: Path) -> None:
-        """Write the run as JSON, replacing what an earlier stage of it wrote."""
+        """Write the run as JSON, a row per line, replacing what an earlier stage of it wrote."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_plain({"format": FORMAT, **asdict(self)}), indent=1, allow_nan=False)
+        whole = _plain({"format": FORMAT, **asdict(self)})
+        rows = ",\n".join(json.dumps(row, allow_nan=False) for row in whole.pop("rows"))
+        head = json.dumps(whole, indent=1, allow_nan=False).removesuffix("\n}")
         part = path.with_suffix(".part")
-        part.write_text(text + "\n")
+        part.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n')
         part.replace(path)
 
 

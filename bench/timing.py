@@ -47,18 +47,19 @@ def time_point(
     op: Op, point: Point, variants: Sequence[Variant], device: str, pace: Pace, until: float
 ) -> dict[tuple[str, str], Timing]:
     """Return what the timing of (variant, pass) came to; until: in terms of time.monotonic()."""
+    found: dict[tuple[str, str], Timing] = {}
     try:
         sets = rotating_sets(op, point, device)
-    except Exception as error:
+        for left, at in zip(range(len(op.passes), 0, -1), op.passes, strict=True):
+            now = time.monotonic()
+            stop = now + max(0.0, until - now) / left
+            timings = _Pass(op, point, at, sets, device, pace, stop).run(variants)
+            found |= {(name, at): timing for name, timing in timings.items()}
+    except Exception as error:  # no memory for the arguments, or a device that a peer broke
         status = describe(error)
-        free(device)
-        return {(v.name, at): Timing(status) for v in variants for at in op.passes}
-    found: dict[tuple[str, str], Timing] = {}
-    for left, at in zip(range(len(op.passes), 0, -1), op.passes, strict=True):
-        now = time.monotonic()
-        stop = now + max(0.0, until - now) / left
-        bench = _Pass(op, point, at, sets, device, pace, stop)
-        found |= {(name, at): timing for name, timing in bench.run(variants).items()}
+        places = [(v.name, at) for v in variants for at in op.passes]
+        found = {place: Timing(status) for place in places} | found
+    free(device)
     return found
 
 

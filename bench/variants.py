@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -163,7 +164,8 @@ def free(device: str) -> None:
     """Give back what nobody refers to any more; takes a good part of a second."""
     if device == "cuda":
         gc.collect()
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # of a peer that broke the device: its rows say so
+            torch.cuda.empty_cache()
 
 
 def total_bytes(tensors: Any) -> int:

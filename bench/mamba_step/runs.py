@@ -56,7 +56,7 @@ class Trainer:
         )
         runs, place = [self.run], torch.device(device)
         self.tables = build_tables(runs).to(place)
-        model = build.build_model(self.run, self.tables)
+        model: Any = build.build_model(self.run, self.tables)
         self.state = state.State(runs, model, place)
         stage = members.stages_of(self.run)[0]
         self.batches = batches.Batches(runs, self.tables, stage, place)
