@@ -1,8 +1,9 @@
-"""Stacked models: tokens in, hidden states out. Every tensor leads with the member axis K."""
+"""Stacked models, most of them tokens in, hidden states out. The member axis K leads."""
 
 from geomem.models.feed_forward import FeedForward
 from geomem.models.mamba import Mamba
-from geomem.models.parameters import Model, Parameter, draw, output_matrix
+from geomem.models.node2vec import Neighbours, Node2Vec
+from geomem.models.parameters import Model, Parameter, Parametric, draw, output_matrix
 from geomem.models.segments import Dropout, Segment
 from geomem.models.transformer import Transformer
 
@@ -11,7 +12,10 @@ __all__ = [
     "FeedForward",
     "Mamba",
     "Model",
+    "Neighbours",
+    "Node2Vec",
     "Parameter",
+    "Parametric",
     "Segment",
     "Transformer",
     "draw",

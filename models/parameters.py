@@ -22,14 +22,19 @@ class Parameter:
     shape: tuple[int, ...]
     start: Start
     trainable: bool = True
+    dtype: torch.dtype = torch.float32
 
 
-class Model(Protocol):
-    """A stacked model: what its parameters are, and tokens in, hidden states out."""
+class Parametric(Protocol):
+    """Anything with a stack of parameters."""
 
     def parameters(self) -> dict[str, Parameter]:
         """Names and shapes of the parameters, in the order in which they are stored."""
         ...
+
+
+class Model(Parametric, Protocol):
+    """A stacked model: tokens in, hidden states out."""
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
@@ -60,13 +65,13 @@ def output_matrix(params: Mapping[str, Tensor]) -> Tensor:
 def draw(
     name: str, parameter: Parameter, seeds: Sequence[int], settings: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return the start of a parameter, float32 [K, *shape], the same in every stack.
+    """Return the start of a parameter, [K, *shape], the same in every stack.
 
     settings: per-member numbers, float64 [K], under the names that starts refer to.
     """
     K, count = len(seeds), prod(parameter.shape)
     keys = stream_keys(seeds, f"parameter {name}")
-    values = torch.empty(K, count)
+    values = torch.empty(K, count, dtype=parameter.dtype)
     step = max(1, DRAW // K)
     for first in range(0, count, step):
         counters = torch.arange(first, min(count, first + step))

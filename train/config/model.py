@@ -119,4 +119,22 @@ class Mamba(Section):
         return self.dt_rank or -(-self.width // 16)
 
 
-ModelConfig = Annotated[Transformer | FeedForward | Mamba, Field(discriminator="kind")]
+class Node2Vec(Section):
+    """Full-softmax Node2Vec by gradient ascent in closed form; it trains on the graph itself.
+
+    `optim.lr` is the step size (0.01 in the paper, with `optim.schedule: constant`), and
+    `optim.weight_decay` has to be 0: there is no AdamW. The edges are its task, all in each step.
+    """
+
+    kind: Literal["node2vec"]
+    width: Width = 100
+    """Width of the embeddings."""
+    tie: bool = True
+    """Score neighbours with one table; without it each side has its own."""
+    token_std: Std = 1.0
+    """Of the embeddings."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """Number format of the embeddings and of the training; train.precision is not used."""
+
+
+ModelConfig = Annotated[Transformer | FeedForward | Mamba | Node2Vec, Field(discriminator="kind")]

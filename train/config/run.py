@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from geomem.train.config.base import Section
 from geomem.train.config.graph import EdgeList, GraphConfig
-from geomem.train.config.model import FeedForward, ModelConfig
+from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec
 from geomem.train.config.task import TaskConfig
 from geomem.train.config.training import Optim, Train
 
@@ -29,6 +29,7 @@ class RunConfig(Section):
     def _parts_fit(self) -> "RunConfig":
         _check_paths(self)
         _check_stages(self)
+        _check_ascent(self)
         return self
 
 
@@ -54,6 +55,8 @@ def _check_paths(run: RunConfig) -> None:
             kind=graph.kind,
         )
         return
+    if isinstance(run.model, Node2Vec):
+        _refuse("model.kind", "node2vec trains on edges alone; use recipe edges_only")
     if isinstance(run.model, FeedForward):
         _refuse(
             "model.kind",
@@ -89,6 +92,33 @@ def _check_stages(run: RunConfig) -> None:
             edge_steps=edge_steps,
             steps=run.train.steps,
         )
+
+
+# AdamW's and its gradient's: a plain ascent has none of them. With the only value it can take.
+_NO_ADAMW = {
+    "weight_decay": 0.0,
+    "betas": (0.9, 0.999),
+    "eps": 1e-8,
+    "clip": None,
+    "edge_lr": None,
+    "edge_warmup_steps": 0,
+}
+
+
+def _check_ascent(run: RunConfig) -> None:
+    if not isinstance(run.model, Node2Vec):
+        return
+    for name, only in _NO_ADAMW.items():
+        if getattr(run.optim, name) != only:
+            remedy = "set it to 0" if name == "weight_decay" else "leave it out"
+            _refuse(
+                f"optim.{name}",
+                "node2vec climbs its objective with optim.lr alone and has no {name}; {remedy}",
+                name=name,
+                remedy=remedy,
+            )
+    if run.train.edge_batch != "all":
+        _refuse("train.edge_batch", "node2vec takes all edges in each step; leave it out")
 
 
 def canonical_json(value: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from geomem.models import FeedForward, Mamba, Model, Transformer
+from geomem.models import FeedForward, Mamba, Model, Node2Vec, Transformer
 from geomem.train.config import model as config
 from geomem.train.config.run import RunConfig
 from geomem.train.tasks.in_weights import Tables
@@ -13,8 +13,11 @@ from geomem.train.tasks.in_weights import Tables
 _INIT_FIELDS = ("token_std", "position_std", "weight_std")
 
 
-def build_model(run: RunConfig, tables: Tables) -> Model:
+def build_model(run: RunConfig, tables: Tables) -> Model | Node2Vec:
     """Return the model that every member of the run's stack has."""
+    if isinstance(run.model, config.Node2Vec):
+        dtype = getattr(torch, run.model.dtype)
+        return Node2Vec(tables.graph.n, run.model.width, run.model.tie, dtype)
     structure = run.model.model_dump(exclude={"kind", "dropout", *_INIT_FIELDS})
     if isinstance(run.model, config.Transformer):
         return Transformer(vocab=tables.vocab, context=tables.context, **structure)

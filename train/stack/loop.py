@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from geomem.models import Model
 from geomem.train.config.run import RunConfig
 from geomem.train.stack import checkpoint as checkpoints
-from geomem.train.stack.batches import Batches, gather_rows
+from geomem.train.stack.batches import gather_rows
 from geomem.train.stack.build import build_model
-from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.learner import build_learner
 from geomem.train.stack.members import (
     Settings,
     Stage,
@@ -24,7 +23,6 @@ from geomem.train.stack.members import (
 )
 from geomem.train.stack.result import StackResult, collect
 from geomem.train.stack.state import State
-from geomem.train.stack.step import Step
 from geomem.train.tasks.in_weights import Tables, build_tables
 
 REPORT_SECONDS = 0.5
@@ -50,10 +48,10 @@ class _Trainer:
     def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
         self.runs, self.device = runs, device
         self.tables: Tables = build_tables(runs).to(device)
-        self.model: Model = build_model(runs[0], self.tables)
+        self.model = build_model(runs[0], self.tables)
         self.state = State(runs, self.model, device)
         self.settings = Settings(runs, device)
-        self.step = Step(runs, self.model, self.state, self.settings)
+        self.learner = build_learner(runs, self.tables, self.model, self.state)
         self.own_points = [evaluation_steps(run) for run in runs]
         self.points = set().union(*self.own_points)
         self.history = set().union(*(history_steps(run) for run in runs))
@@ -74,7 +72,7 @@ class _Trainer:
         index, stage = self.stage_at(state.step)
         ahead = [s for s in self.points | self.history if s > state.step]
         stop = min([*ahead, stage.start + stage.steps])
-        batches = Batches(self.runs, self.tables, stage, self.device)
+        self.learner.enter(stage)
         first = state.step - stage.start
         if first == 0:
             state.arena.reset_moments()
@@ -83,7 +81,7 @@ class _Trainer:
         active = int(state.active.sum())
         for lr in rates:
             in_stage = state.step - stage.start
-            self.step(batches.parts(in_stage), lr, in_stage)
+            self.learner.step(lr, in_stage)
             state.member_steps += active
             if state.step == stop:
                 self._end_of_block()  # before a checkpoint may be written
@@ -104,7 +102,7 @@ class _Trainer:
     def _evaluate(self) -> None:
         state, due = self.state, self._due()
         found = {"loss": state.loss_sum / state.loss_count}
-        found |= evaluate(self.model, state.arena.params, self.tables)
+        found |= self.learner.evaluate()
         for name, value in found.items():
             shown = torch.where(due.view(-1, *[1] * (value.dim() - 1)), value, torch.nan)
             state.metrics.setdefault(name, []).append(shown)

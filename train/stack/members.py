@@ -82,7 +82,7 @@ class Settings:
 
 
 def rate_table(runs: Sequence[RunConfig], index: int, first: int, count: int) -> Tensor:
-    """Return learning rates, float32 [count, K], for stage `index` from step `first` of it on."""
+    """Return learning rates, float64 [count, K], for stage `index` from step `first` of it on."""
     steps = torch.arange(first, first + count, dtype=torch.float64)
     columns = [learning_rates(run.optim, stages_of(run)[index], steps) for run in runs]
-    return torch.stack(columns, 1).float()
+    return torch.stack(columns, 1)

@@ -14,7 +14,6 @@ from geomem.train.config.run import RunConfig, run_id
 from geomem.train.stack.batches import gather_rows
 from geomem.train.stack.state import NOT_YET, State
 from geomem.train.tasks.in_weights import Tables
-from geomem.train.tasks.vocabulary import FIRST_NODE
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,9 @@ class StackResult:
 
 def _embeddings(state: State, tables: Tables) -> dict[str, Tensor]:
     params = state.arena.params
-    found = {"special_embedding": params["embedding"][:, :FIRST_NODE]}
+    found = {}
+    if tables.special_tokens:
+        found["special_embedding"] = params["embedding"][:, : tables.special_tokens]
     for name in ("embedding", "unembedding"):
         if name in params:
             found[name] = gather_rows(params[name], tables.node_token)

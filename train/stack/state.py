@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from geomem.models import Model
+from geomem.models import Parametric
 from geomem.train.config.run import RunConfig
 from geomem.train.stack.arena import Arena
 from geomem.train.stack.build import initial_settings
@@ -21,7 +21,7 @@ class State:
     [K], training loss since the last evaluation; metrics: name -> one tensor [K, …] per point.
     """
 
-    def __init__(self, runs: Sequence[RunConfig], model: Model, device: torch.device) -> None:
+    def __init__(self, runs: Sequence[RunConfig], model: Parametric, device: torch.device) -> None:
         K = len(runs)
         seeds = [run.seed for run in runs]
         self.arena = Arena(model, seeds, initial_settings(runs), device)
@@ -36,6 +36,14 @@ class State:
         self.metrics_step: list[int] = []
         self.history: list[Tensor] = []
         self.history_step: list[int] = []
+
+    def note(self, loss: Tensor, norm: Tensor, divergence_loss: Tensor) -> None:
+        """Mark members whose loss or gradient left the numbers; their parameters stay put."""
+        fine = torch.isfinite(norm) & (loss <= divergence_loss)
+        self.diverged_at.masked_fill_(self.active & ~fine, self.step)
+        self.active &= fine
+        self.loss_sum += torch.where(self.active, loss, 0)
+        self.loss_count += self.active
 
     def _whole(self) -> dict[str, Tensor]:
         arena = self.arena

@@ -31,8 +31,8 @@ class Step:
         """Train on the parts; lr: [K]; in_stage: steps of this stage done before."""
         loss = self._gradients(parts)
         norm = torch.linalg.vector_norm(self._state.arena.gradients, dim=1)
-        self._note(loss, norm)
-        self._update(lr, norm, in_stage)
+        self._state.note(loss, norm, self._settings.divergence_loss)
+        self._update(lr.float(), norm, in_stage)
         self._state.step += 1
 
     def _gradients(self, parts: Sequence[Part]) -> Tensor:
@@ -43,15 +43,6 @@ class Step:
         # The sum couples nothing: each member's loss depends on its own parameters alone.
         state.arena.take_gradients(loss.sum())
         return loss.detach()
-
-    def _note(self, loss: Tensor, norm: Tensor) -> None:
-        """Mark members whose loss or gradient left the numbers; their parameters stay put."""
-        state = self._state
-        fine = torch.isfinite(norm) & (loss <= self._settings.divergence_loss)
-        state.diverged_at.masked_fill_(state.active & ~fine, state.step)
-        state.active &= fine
-        state.loss_sum += torch.where(state.active, loss, 0)
-        state.loss_count += state.active
 
     def _update(self, lr: Tensor, norm: Tensor, in_stage: int) -> None:
         arena, settings = self._state.arena, self._settings

@@ -72,7 +72,7 @@ def _graph(run: RunConfig) -> Words:
 
 def _model(run: RunConfig) -> Words:
     words = _words(run.model, hidden={*VARIES_IN_MODEL, "dropout"})
-    return (*words, "dropout") if run.model.dropout else words
+    return (*words, "dropout") if getattr(run.model, "dropout", 0) else words
 
 
 def _training(runs: Sequence[RunConfig]) -> Words:

@@ -38,7 +38,7 @@ def stack_key(run: RunConfig) -> str:
             "graph": {"path"},
         },
     )
-    payload["model"]["dropout"] = payload["model"]["dropout"] > 0
+    payload["model"]["dropout"] = payload["model"].get("dropout", 0) > 0
     return canonical_json(payload)
 
 

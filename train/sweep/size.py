@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from geomem.train.config.graph import EdgeList, GraphConfig
-from geomem.train.config.model import Mamba, ModelConfig, Transformer
+from geomem.train.config.model import FeedForward, Mamba, ModelConfig, Node2Vec, Transformer
 from geomem.train.config.run import RunConfig, held_out_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
@@ -17,7 +17,9 @@ STACK_BYTES = 2**30
 """Memory that an automatic stack may take."""
 CHUNK_BYTES = 3 * 4 * 2**20
 """Of the logits that a whole stack holds at a time, their exponentials and their gradient."""
-FLOAT, INDEX = 4, 8
+FLOAT, DOUBLE, INDEX = 4, 8, 8
+BLOCK_FLOATS = 3 * 2**22
+"""Scores that Node2Vec holds at a time, their exponentials and what their sum takes."""
 COPIES = 5
 """Of each parameter: its value, its gradient in two places, and two moments."""
 
@@ -47,6 +49,8 @@ def graph_counts(graph: GraphConfig) -> tuple[int, int]:
 def member_parameters(run: RunConfig) -> int:
     """Numbers that one model consists of, frozen ones included."""
     model, D = run.model, run.model.width
+    if isinstance(model, Node2Vec):
+        return graph_counts(run.graph)[0] * D * (1 if model.tie else 2)
     tables = (FIRST_NODE + graph_counts(run.graph)[0]) * D * (1 if model.tie else 2)
     if isinstance(model, Mamba):
         norms = D * (1 + model.layers) if model.norm else 0
@@ -65,12 +69,17 @@ def member_bytes(run: RunConfig) -> int:
     """Estimated memory of one member: parameters, activations of one step, tables, history."""
     work, D = step_work(run), run.model.width
     nodes, edges = graph_counts(run.graph)
+    points = run.train.steps // run.train.history_every + 2 if run.train.history_every else 0
+    if isinstance(run.model, Node2Vec):
+        number = DOUBLE if run.model.dtype == "float64" else FLOAT
+        block = min(nodes * nodes * 3, max(nodes * 3, BLOCK_FLOATS))
+        floats = (COPIES + 1) * member_parameters(run) + block + points * nodes * D
+        return number * floats + INDEX * 5 * 2 * edges
     vocabulary = FIRST_NODE + nodes
     parameters = COPIES * FLOAT * member_parameters(run)
     activations = FLOAT * (work.tokens * _token_floats(run.model) + work.rows * 2 * D)
     logits = 3 * FLOAT * vocabulary
     tables = INDEX * (5 * edges + 2 * nodes + 2 * _context(run) * _path_count(run))
-    points = run.train.steps // run.train.history_every + 2 if run.train.history_every else 0
     return parameters + activations + logits + tables + FLOAT * points * nodes * D
 
 
@@ -82,6 +91,8 @@ def auto_members(run: RunConfig) -> int:
 def step_operations(run: RunConfig) -> int:
     """Floating-point operations of one step of one member, forward and backward."""
     work = step_work(run)
+    if isinstance(run.model, Node2Vec):
+        return 6 * work.rows * work.rows * run.model.width
     scores = work.rows * (FIRST_NODE + graph_counts(run.graph)[0]) * run.model.width
     return 6 * (work.tokens * _dense_parameters(run.model) + scores)
 
@@ -135,7 +146,7 @@ def _dense_parameters(model: ModelConfig) -> int:
         C, rank = model.expand * D, model.rank
         return model.layers * (3 * D * C + C * (rank + 2 * model.state) + rank * C)
     if not isinstance(model, Transformer):
-        return model.layers * D * D
+        return model.layers * D * D if isinstance(model, FeedForward) else 0
     F = model.mlp_ratio * D
     attention = 4 * D * D + 4 * D if model.attention else 0
     return model.layers * (attention + 2 * D * F + F + D)
@@ -148,6 +159,6 @@ def _token_floats(model: ModelConfig) -> int:
         C = model.expand * D
         return model.layers * (4 * D + 8 * C + 2 * C * model.state) + 2 * D
     if not isinstance(model, Transformer):
-        return (1 + 2 * model.layers) * D
+        return (1 + 2 * model.layers) * D if isinstance(model, FeedForward) else 0
     attention = 7 * D if model.attention else 0
     return model.layers * (attention + 4 * D + 2 * model.mlp_ratio * D) + 4 * D

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.streams import permutation, stream_keys
+from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig, held_out_count
 from geomem.train.config.task import InWeights
 from geomem.train.tasks.graphs import Graph, Ints, build_graph
@@ -62,6 +63,11 @@ class Tables:
     paths: PathTable | None
     edge_tag: Tensor
     path_tag: Tensor
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens in front of those of the nodes."""
+        return self.vocab - self.graph.n
 
     @property
     def context(self) -> int:
@@ -152,15 +158,26 @@ def _tags(task: InWeights, token: Special, K: int) -> Tensor:
     return torch.full((K, int(task.task_token)), int(token))
 
 
+def _node_tokens(runs: Sequence[RunConfig], n: int) -> tuple[int, Tensor]:
+    """How many special tokens there are, and the token of each node, [K, n].
+
+    Node2Vec has rows for nodes alone, in canonical order: labels would be names of rows.
+    """
+    if isinstance(runs[0].model, Node2Vec):
+        return 0, torch.arange(n).repeat(len(runs), 1)
+    labels = permutation(stream_keys([run.seed for run in runs], "labels"), n)
+    return FIRST_NODE, FIRST_NODE + labels
+
+
 def build_tables(runs: Sequence[RunConfig]) -> Tables:
     """Return the tables of a stack of runs that share graph and task, on the CPU."""
     task, graph = runs[0].task, build_graph(runs[0].graph)
     seeds = [run.seed for run in runs]
-    node_token = FIRST_NODE + permutation(stream_keys(seeds, "labels"), graph.n)
+    special, node_token = _node_tokens(runs, graph.n)
     with_paths = task.recipe != "edges_only"
     return Tables(
         graph=graph,
-        vocab=FIRST_NODE + graph.n,
+        vocab=special + graph.n,
         node_token=node_token,
         edges=_edge_table(graph, task, node_token),
         paths=_path_table(graph, task, node_token, seeds) if with_paths else None,

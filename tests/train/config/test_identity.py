@@ -84,6 +84,22 @@ def test_every_field_counts(load, section, other, name):
         assert one_id(load, {**fields, section: after}) != one_id(load, fields)
 
 
+NODE2VEC = {
+    "graph": {"kind": "cycle", "nodes": 5},
+    "model": {"kind": "node2vec", "width": 4},
+    "optim": {"lr": 0.01, "weight_decay": 0},
+    "train": {"steps": 5},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("width", 5), ("tie", False), ("token_std", 0.5), ("dtype", "float32")]
+)
+def test_every_field_of_node2vec_counts(load, name, value):
+    changed = {**NODE2VEC, "model": {**NODE2VEC["model"], name: value}}
+    assert one_id(load, changed) != one_id(load, NODE2VEC)
+
+
 def test_every_field_is_tried_above(load):
     (run,) = load(write(FIELDS)).runs
     for section, kinds in OTHERS.items():

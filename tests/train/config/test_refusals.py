@@ -33,15 +33,27 @@ FIELDS = [
      "4:41: model.positions: expected learned, sinusoidal or none, got the text 'learnt'. "
      "Did you mean learned?"),
     ("kind: transformer", "kind: retnet, state: 8",
-     "4:17: model.kind: unknown kind 'retnet'; choose transformer, feed_forward or mamba"),
+     "4:17: model.kind: unknown kind 'retnet'; "
+     "choose transformer, feed_forward, mamba or node2vec"),
     ("kind: transformer", "kind: transfromer",
-     "4:17: model.kind: unknown kind 'transfromer'; choose transformer, feed_forward or mamba. "
+     "4:17: model.kind: unknown kind 'transfromer'; "
+     "choose transformer, feed_forward, mamba or node2vec. "
      "Did you mean transformer?"),
     ("kind: transformer", "kind: [transformer]",
      "4:17: model.kind: expected the name of a kind, got a list; "
-     "choose transformer, feed_forward or mamba"),
+     "choose transformer, feed_forward, mamba or node2vec"),
     ("kind: transformer", "width: 64",
-     "4:11: model.kind: is missing; choose transformer, feed_forward or mamba"),
+     "4:11: model.kind: is missing; choose transformer, feed_forward, mamba or node2vec"),
+    ("kind: transformer", "kind: node2vec",
+     "5:11: optim.weight_decay: node2vec climbs its objective with optim.lr alone and has no "
+     "weight_decay; set it to 0"),
+    ("kind: transformer}\n  optim: {lr: 1e-2", "kind: node2vec}\n  optim: {lr: 1e-2, "
+     "weight_decay: 0, clip: 1",
+     "5:44: optim.clip: node2vec climbs its objective with optim.lr alone and has no "
+     "clip; leave it out"),
+    ("kind: transformer}\n  optim: {lr: 1e-2}\n  train: {", "kind: node2vec}\n"
+     "  optim: {lr: 1e-2, weight_decay: 0}\n  train: {edge_batch: 5, ",
+     "6:23: train.edge_batch: node2vec takes all edges in each step; leave it out"),
     ("lr: 1e-2", "lr: 1:30",
      "5:15: optim.lr: expected a number, got the text '1:30'; "
      "write a plain number such as 20 or 1e-3"),
@@ -168,13 +180,15 @@ PARTS = [
     ("overrides: [{wher: {model.width: 64}}]", "7:14: overrides.wher: unknown key. "
                                                "Did you mean where?"),
     ("overrides: [{where: {model.kind: retnet}, set: {model.width: 8}}]",
-     "7:34: model.kind: unknown kind 'retnet'; choose transformer, feed_forward or mamba"),
+     "7:34: model.kind: unknown kind 'retnet'; "
+     "choose transformer, feed_forward, mamba or node2vec"),
     ("overrides: [{where: {model.width: 64}, set: {model.width: 2}}]",
      "7:59: model.width: width 2 cannot be divided by 4 heads; choose a multiple of 4"),
     ("exclude: [{model.knd: transformer}]",
      "7:12: model.knd: unknown key. Did you mean model.kind?"),
     ("exclude: [{model.kind: transfromer}]",
-     "7:24: model.kind: unknown kind 'transfromer'; choose transformer, feed_forward or mamba. "
+     "7:24: model.kind: unknown kind 'transfromer'; "
+     "choose transformer, feed_forward, mamba or node2vec. "
      "Did you mean transformer?"),
     ("exclude: [{model.kind: transformer}]", "7:1: exclude: leaves no run; "
                                              "loosen one of its items"),

@@ -21,6 +21,7 @@ from geomem.train.sweep.size import (
 from geomem.train.tasks.graphs import build_graph
 from geomem.train.tasks.in_weights import build_tables
 
+NO_DECAY = {"weight_decay": 0.0}
 SECTIONS = [
     {},
     {"model": {"tie": False, "layers": 3, "mlp_ratio": 2}},
@@ -30,6 +31,8 @@ SECTIONS = [
     {"model": {"kind": "feed_forward", "layers": 2, "tie": False}},
     {"model": {"kind": "mamba", "layers": 2, "width": 20, "tie": False}},
     {"model": {"kind": "mamba", "dt_rank": 3, "norm": False, "conv": 2}},
+    {"model": {"kind": "node2vec", "width": 12}, "optim": NO_DECAY},
+    {"model": {"kind": "node2vec", "tie": False, "dtype": "float32"}, "optim": NO_DECAY},
     {"graph": {"kind": "tree_star", "arms": 3, "branching": 3, "length": 4}},
     {"graph": {"kind": "grid", "rows": 3, "columns": 4}},
     {"graph": {"kind": "cycle", "nodes": 7}, "train": {"edge_batch": 3}},
