@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="figures", short_help="Draw what a sweep has to show.")
-@click.argument("sweep", type=click.Path(path_type=Path))
+@click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--where",
     "conditions",

@@ -54,7 +54,7 @@ function startRuns() {
     const head = document.createElement("th"), button = document.createElement("button");
     head.scope = "col";
     button.type = "button";
-    button.textContent = name;
+    button.append(...name.split(/(?<=_)/).flatMap((part) => [part, document.createElement("wbr")]));
     button.addEventListener("click", () => {
       sorted = {column: at, down: sorted.column === at && !sorted.down};
       sort();

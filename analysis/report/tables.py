@@ -11,7 +11,7 @@ from geomem.analysis.batches import Batch, measure
 from geomem.analysis.report.limits import Limits
 from geomem.analysis.summaries import geometry
 from geomem.analysis.sweeps import Member
-from geomem.train.sweep.results import Row, as_records, final_metrics, telling, varying
+from geomem.train.sweep.results import Row, as_records, final_metrics, telling
 from geomem.train.sweep.table import spread
 
 HEADLINES = {
@@ -47,9 +47,8 @@ def configurations(rows: Sequence[Row], limits: Limits) -> str:
     for row in rows:
         groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
     names = _headlines(rows)
-    head = [f'<th scope="col">{escape(_short(name, fields))}</th>' for name in fields]
-    head += ['<th scope="col">runs</th>', '<th scope="col">done</th>']
-    head += [f'<th scope="col" title="{escape(HEADLINES[n])}">{n}</th>' for n in names]
+    head = [_head(_short(name, fields), name) for name in fields]
+    head += [_head("runs", ""), *(_head(name, HEADLINES[name]) for name in names)]
     lines = [_line(key, group, names) for key, group in list(groups.items())[: limits.lines]]
     note = f"<p>The first {limits.lines} of {len(groups):,} configurations; all runs are below.</p>"
     caption = "Configurations: median [lowest–highest] over the runs that are done"
@@ -64,17 +63,23 @@ def _line(key: tuple[Any, ...], group: Sequence[Row], names: Sequence[str]) -> s
     done = [row.metrics for row in group if row.status == "done"]
     spreads = [spread([metrics[name] for metrics in done if name in metrics]) for name in names]
     cells = [f"<td>{escape(_shown(value))}</td>" for value in key]
-    cells += [f"<td>{text}</td>" for text in (len(group), len(done), *spreads)]
+    runs = str(len(group)) if len(done) == len(group) else f"{len(group)}, {len(done)} done"
+    cells += [f"<td>{text}</td>" for text in (runs, *spreads)]
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def _head(text: str, explained: str) -> str:
+    broken = escape(text).replace("_", "_<wbr>")
+    return f'<th scope="col" title="{escape(explained)}">{broken}</th>'
+
+
 def run_table(rows: Sequence[Row], limits: Limits) -> dict[str, Any]:
-    """Columns and rows of the searchable table: what varies, then the headlines."""
+    """Columns and rows of the searchable table: what tells configurations apart, and headlines."""
     records = as_records(rows[: limits.rows])
-    names = ["status", "steps", *varying(rows), *_headlines(rows), "run"]
-    names = list(dict.fromkeys(name for name in names if records and name in records[0]))
+    fields = telling(rows)
+    names = [*fields, "seed", "status", *_headlines(rows), "run"]
     return {
-        "columns": names,
+        "columns": [_short(name, fields) for name in names],
         "rows": [[_cell(record[name]) for name in names] for record in records],
         "left_out": max(0, len(rows) - limits.rows),
     }

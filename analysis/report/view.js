@@ -194,9 +194,10 @@ function startView() {
       checksum: painter.checksum(), inked: painter.inked().toFixed(4)});
     const all = shown.count < shown.graph.n ? ` of ${shown.graph.n.toLocaleString("en")}` : "";
     const shares = shown.run.shares.map((share) => `${(100 * share).toFixed(0)}%`).join(", ");
+    const told = view.times.length < 10 ? "" : `; ${frame.toFixed(1)} ms a frame while it moves`;
     byId("state").textContent = `${shown.count.toLocaleString("en")}${all} nodes, `
       + `${(shown.ends.length / 2).toLocaleString("en")} edges; the axes hold ${shares} of the `
-      + `spread; ${frame.toFixed(1)} ms a frame while it moves`;
+      + `spread${told}`;
   }
 
   function rest() {
