@@ -57,17 +57,27 @@ class SpectralReference:
 
     @property
     def fiedler(self) -> Ints:
-        """Columns of the Fiedler-like eigenspace: the highest one without its trivial vectors.
+        """Columns of the Fiedler eigenspace, the highest one without its trivial vectors.
 
         Raises ValueError if k was too small to reach it, or cuts it.
         """
+        return self.leading(1)
+
+    def leading(self, least: int) -> Ints:
+        """Columns of the highest eigenspaces, whole and without trivial vectors, `least` or more.
+
+        With `least` 2 these are the Fiedler-like vectors: what a picture of the graph is drawn
+        on, also where the Fiedler vector itself is a single one. Raises ValueError like `fiedler`.
+        """
+        found = np.empty(0, np.int64)
         for at, space in enumerate(self.spaces):
             rest = space[~self.trivial[space]]
             if len(rest) and self.cut and at == len(self.spaces) - 1:
                 more = f"it has {self.cut} more vectors than the {len(rest)} computed"
                 raise ValueError(f"the Fiedler-like eigenspace is cut: {more}; raise k")
-            if len(rest):
-                return rest
+            found = np.concatenate([found, rest])
+            if len(found) >= least:
+                return found
         raise ValueError("k is too small to reach the Fiedler-like eigenspace; raise it")
 
 

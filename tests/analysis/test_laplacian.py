@@ -147,3 +147,12 @@ def test_what_is_refused():
         spectral_reference(np.array([[0, 1]]), 3)
     with pytest.raises(ValueError, match="k has to be in 1…2, the number of nodes, got 3"):
         spectral_reference(np.array([[0, 1]]), 2, k=3)
+
+
+def test_leading_spaces_are_taken_whole():
+    two_parts = spectral_reference(build_graph(Irregular(kind="irregular")).edges, 16)
+    assert two_parts.leading(2).tolist() == [2, 3]
+    assert spectral_reference(*_star(4, 5)).leading(2).tolist() == [1, 2, 3]
+    assert spectral_reference(_cycle(15), 15).leading(3).tolist() == [1, 2, 3, 4]
+    with pytest.raises(ValueError, match="k is too small"):
+        spectral_reference(_cycle(15), 15, k=1).leading(1)
