@@ -79,6 +79,8 @@ def variant(member: Member) -> str:
     words = [model_name(member)]
     if model.get("freeze_embeddings") and words != ["associative"]:
         words.append("frozen embeddings")
+    if model.get("tie") is False:
+        words.append("untied")
     if task.get("edges", "both") != "both":
         words.append(f"{task['edges']} edges only")
     if task.get("target") == "hardest_token":
@@ -119,5 +121,7 @@ def _differences(member: Member, others: Sequence[Member], apart: Collection[str
         for name in own
         if name not in apart and any(row.get(name, missing) != own[name] for row in rows)
     ]
-    words = [f"{name.rpartition('.')[2]} {own[name]}" for name in differing[:MAX_DIFFERENCES]]
+    words = [
+        f"{name.rpartition('.')[2]} {json.dumps(own[name])}" for name in differing[:MAX_DIFFERENCES]
+    ]
     return "".join(f", {word}" for word in words) + (", …" if len(differing) > len(words) else "")

@@ -1,6 +1,5 @@
 """Distances between the parts of path-stars, as heat maps."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints, to_numpy
 from geomem.analysis.figures.groups import Group, grouped
-from geomem.analysis.figures.style import MAX_PANELS, flow, title
+from geomem.analysis.figures.style import MAX_PANELS, flow, folded, title
 from geomem.analysis.geometry import leaf_first_hop, path_contrast, path_distances
 from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.analysis.sweeps import Member
@@ -51,7 +50,7 @@ def _maps(
         unseen = member.tensor("held_out") if member.has("held_out") else np.arange(len(arms))
         distances, measure = compute(member.tensor("embedding"), arms, unseen)
         image = ax.imshow(distances, cmap="magma", vmin=0, vmax=1.2)
-        ax.set_title(f"{_folded(group.label)}\n{group.graph}\n{measure}", fontsize=8)
+        ax.set_title(folded(group.label, group.graph, measure), fontsize=8)
         ax.set_xlabel(f"{names[0]}, {len(distances)} shown", fontsize=8)
         ax.set_ylabel(f"{names[1]}", fontsize=8)
         _number(ax, unseen[: len(distances)])
@@ -89,8 +88,3 @@ def _number(ax: "Axes", arms: Ints) -> None:
     labels = [str(arms[end]) for end in ends]
     ax.set_xticks(ends, labels, fontsize=7)
     ax.set_yticks(ends, labels, fontsize=7)
-
-
-def _folded(label: str) -> str:
-    """A label that fits over a panel."""
-    return "\n".join(textwrap.wrap(label, 34))

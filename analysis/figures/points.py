@@ -8,7 +8,7 @@ import numpy as np
 from geomem.analysis.arrays import Floats, Ints
 from geomem.analysis.figures.groups import Group, grouped
 from geomem.analysis.figures.projection import Projection, project
-from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, PALE, flow, frame, title
+from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, PALE, flow, folded, frame, title
 from geomem.analysis.geometry import principal_components
 from geomem.analysis.sweeps import Member
 
@@ -38,7 +38,7 @@ def embeddings(members: Sequence[Member]) -> "Figure | None":
         if key[0] == rows[0]:
             ax.set_title(key[1], fontsize=10)
         if key[1] == columns[0]:
-            ax.set_ylabel(key[0], fontsize=9)
+            ax.set_ylabel(folded(key[0], letters=28), fontsize=8)
     figure.supxlabel("1st principal component →", fontsize=8)
     figure.supylabel("2nd principal component →", fontsize=8)
     title(figure, "Embeddings of tiny graphs; colour: node order", len(rows) * len(columns), 0)
@@ -91,7 +91,7 @@ def _draw_space(ax: Any, group: Group, how: Projection) -> None:
         getattr(ax, f"set_{axis}label")(f"{words} {number}", fontsize=7, labelpad=-12)
     ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
     ax.set_box_aspect((1, 1, 1), zoom=1.0)
-    ax.set_title(f"{group.label}\n{group.graph}", fontsize=8)
+    ax.set_title(folded(group.label, group.graph), fontsize=8)
 
 
 def _arms_to_show(member: Member) -> Ints:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from geomem.analysis.arrays import Floats
 from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import Group, grouped
-from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, flow, title
+from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, flow, folded, title
 from geomem.analysis.laplacian import SpectralReference, spectral_reference
 from geomem.analysis.sweeps import Member
 
@@ -40,8 +40,11 @@ def spectra(members: Sequence[Member]) -> "Figure | None":
     figure, axes = flow(len(panels), 4, 2.9, 2.5, sharey=True)
     for ax, (group, reference) in zip(axes, panels, strict=True):
         _draw(ax, group, reference)
-    figure.supylabel("‖Vᵀe‖, largest = 1; line: eigenvalue of −L, scaled to 0…1", fontsize=8)
-    text = "Embeddings V along the eigenvectors e of −L; orange: Fiedler-like eigenspace"
+    figure.supylabel("‖Vᵀe‖, largest = 1", fontsize=9)
+    text = (
+        "Embeddings V along the eigenvectors e of −L; orange: Fiedler-like eigenspace; "
+        "line: eigenvalue, scaled to 0…1"
+    )
     title(figure, text, len(panels), len(fit))
     return figure
 
@@ -70,7 +73,7 @@ def _draw(ax: "Axes", group: Group, reference: SpectralReference) -> None:
     scaled = scaled[bars][:MAX_BARS]
     ax.plot(np.arange(1, len(scaled) + 1), scaled, ".-", color=INK, lw=0.7, ms=2, alpha=0.6)
     ax.set_xlabel("eigenspace, highest first" if by_space else "eigenvector", fontsize=8)
-    ax.set_title(f"{group.label}\n{group.graph}", fontsize=8)
+    ax.set_title(folded(group.label, group.graph), fontsize=8)
     ax.tick_params(labelsize=7)
     ax.set(ylim=(0, 1.08), xlim=(0.3, len(scaled) + 0.7))
 

@@ -1,5 +1,6 @@
 """What all figures share: colours that the colour-blind can tell apart, and frames."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES = ("-", "--", ":", "-.")
 INK, PALE = "#333333", "#b8b8b8"
 MAX_PANELS = 16
+LEAST_WIDTH = 4.5  # inches, so that a title and a legend find room
+TITLE_LETTERS, LEGEND_LETTERS = 12, 15  # per inch
 
 
 def frame(
@@ -21,7 +24,8 @@ def frame(
     # A figure without pyplot keeps no global state and needs no display.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    size = max(LEAST_WIDTH, width * columns), height * rows
+    figure = Figure(figsize=size, layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
 
 
@@ -44,13 +48,20 @@ def line_style(at: int) -> dict[str, Any]:
     }
 
 
+def folded(*lines: str, letters: int = 34) -> str:
+    """Lines that are no longer than a panel is wide."""
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, letters))
+
+
 def legend_below(figure: "Figure", axes: "Sequence[Axes]", columns: int = 4) -> None:
     """One legend for all panels, under them; of equal labels the first."""
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    columns = min(columns, len(found))
+    # A label's line, gaps and the longest text of a column.
+    each = 0.6 + max(map(len, found)) / LEGEND_LETTERS
+    columns = max(1, min(columns, len(found), int(figure.get_figwidth() / each)))
     figure.legend(
         found.values(),
         found.keys(),
@@ -63,5 +74,7 @@ def legend_below(figure: "Figure", axes: "Sequence[Axes]", columns: int = 4) -> 
 
 def title(figure: "Figure", text: str, shown: int, of: int) -> None:
     """The figure's title, which says so if there is more than it shows."""
-    more = f"\nthe first {shown} of {of:,} configurations; choose others with --where"
-    figure.suptitle(text + (more if of > shown else ""), fontsize=10)
+    lines = textwrap.wrap(text, int(figure.get_figwidth() * TITLE_LETTERS))
+    if of > shown:
+        lines.append(f"the first {shown} of {of:,} configurations; choose others with --where")
+    figure.suptitle("\n".join(lines), fontsize=10)

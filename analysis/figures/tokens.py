@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomem.analysis.figures.groups import Group, grouped
-from geomem.analysis.figures.style import MAX_PANELS, flow, legend_below, title
+from geomem.analysis.figures.style import MAX_PANELS, flow, folded, legend_below, title
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _draw_tokens(ax: "Axes", group: Group, most: int) -> None:
             "dashes": (4, 1 + position % 3) if position % 2 else (None, None),
         }
         ax.plot(steps[known], curve[known], color=colour, label=f"token {position + 1}", **style)
-    ax.set_title(f"{group.label}\n{group.graph}", fontsize=8)
+    ax.set_title(folded(group.label, group.graph), fontsize=8)
     ax.set_xlabel("training step", fontsize=8)
     ax.tick_params(labelsize=7)
     ax.set_ylim(-0.03, 1.05)

@@ -62,7 +62,7 @@ function readRun(run) {
     // A few nodes far out, as a root may be, do not decide the size of all others.
     return Math.max(1, all[Math.floor(0.96 * (count - 1))] * 1.1, all[count - 1] / 1.15);
   });
-  return {run, graph, nodes, count, points, radii, radius: Math.max(...radii),
+  return {run, graph, nodes, count, points, radii, radius: Math.max(radii.at(-1), Math.max(...radii) / 2),
     ends: decoded(graph.edges, Int32Array),
     colourings: [...run.colourings, ...graph.colourings]};
 }
@@ -130,21 +130,32 @@ class View {
     painter.points(this.x, this.y, this.depth, this.near, shown.count, colouring.classes,
       colouring.table, radius);
     painter.show();
+    this.names();
     if (!moving) return;
     this.times.push(performance.now() - start);
     if (this.times.length > 60) this.times.shift();
   }
 
-  // The three principal axes, from the centre, half as long as the cloud.
+  // Where the three principal axes point, from the centre; their names are written afterwards.
   axes() {
-    const {painter, yaw, pitch} = this, size = Math.min(painter.width, painter.height) * 0.23 * this.zoom;
+    const {painter, yaw, pitch} = this;
+    const size = Math.min(painter.width, painter.height) * 0.23 * this.zoom;
     const midX = painter.width / 2 + this.panX, midY = painter.height / 2 + this.panY;
-    for (const [px, py, pz] of [[1, 0, 0], [0, 1, 0], [0, 0, 1]]) {
+    this.tips = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(([px, py, pz]) => {
       const right = px * Math.cos(yaw) + pz * Math.sin(yaw);
       const away = pz * Math.cos(yaw) - px * Math.sin(yaw);
       const up = py * Math.cos(pitch) - away * Math.sin(pitch);
-      painter.line(midX, midY, midX + right * size, midY - up * size, 0xc0c0c0, 255);
-    }
+      const tip = {x: midX + right * size, y: midY - up * size};
+      painter.line(midX, midY, tip.x, tip.y, 0xdcdcdc, 255);
+      return tip;
+    });
+  }
+
+  names() {
+    const {context} = this.painter;
+    context.font = `${11 * (this.scale || 1)}px system-ui, sans-serif`;
+    context.fillStyle = "#8a8a8a";
+    this.tips.forEach((tip, at) => context.fillText(`PC ${at + 1}`, tip.x + 3, tip.y));
   }
 
   frameTime() {

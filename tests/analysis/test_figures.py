@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.text import Text
 
 from geomem.analysis.cli import cli
 from geomem.analysis.commands import figures as command
@@ -57,6 +58,33 @@ def test_axes_are_named_and_more_configurations_than_panels_are_said():
         assert any(named), name
         if name not in ("measures_over_steps", "geometry_over_steps"):
             assert "of 19 configurations" in figure.get_suptitle() or name == "embeddings", name
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_no_text_leaves_its_figure(many):
+    long = {"edges": "forward", "target": "hardest_token", "self_edges": True}
+    members = [
+        member
+        for arms in range(4, 4 + many)
+        for member in make_members(1, {"kind": "path_star", "arms": arms, "length": 4}, long)
+    ]
+    for name, figure in drawn(members):
+        figure.draw_without_rendering()
+        ticks = {
+            id(t) for ax in figure.axes for axis in ax._axis_map.values() for t in _ticks(axis)
+        }
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text() and id(text) not in ticks:
+                box, room = text.get_window_extent(), figure.bbox.padded(2)
+                assert room.containsx(box.x0), (name, text)
+                assert room.containsx(box.x1), (name, text)
+                assert room.containsy(box.y0), (name, text)
+                assert room.containsy(box.y1), (name, text)
+
+
+def _ticks(axis):
+    """Labels of ticks, of which those out of sight are kept but not drawn."""
+    return [*axis.get_ticklabels(which="both"), axis.get_offset_text()]
 
 
 def test_configurations_have_names_that_tell_them_apart():
