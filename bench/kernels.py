@@ -63,7 +63,11 @@ def run(request: Request, say: Callable[[str], None] | None = None) -> Result:
 
     say: receives progress, a line at a time; without it they go to stderr.
     """
-    return _Session(request, say or _to_stderr).run()
+    torch.set_flush_denormal(True)  # as in training, and for every variant alike
+    try:
+        return _Session(request, say or _to_stderr).run()
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _to_stderr(line: str) -> None:

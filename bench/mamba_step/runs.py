@@ -39,7 +39,6 @@ class Trainer:
         from geomem.train.stack import batches, build, members, state, step
         from geomem.train.tasks.in_weights import build_tables
 
-        torch.set_flush_denormal(True)
         self.run = RunConfig.model_validate(
             {
                 "graph": {"kind": "path_star", "arms": sizes["arms"], "length": sizes["length"]},

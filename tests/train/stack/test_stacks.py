@@ -223,3 +223,8 @@ def test_what_a_pack_holds(make_run):
     )
     assert set(result.metadata["shared"]) <= set(tensors)
     assert result.metadata["members"][0]["config"] == run.model_dump(mode="json")
+
+
+def test_training_leaves_denormal_numbers_to_others(make_run):
+    train_stack([make_run(0)])
+    assert (torch.tensor([1e-40]) * 1.0).item() > 0
