@@ -3,7 +3,8 @@
 from geomem.kernels.linear_cross_entropy.api import (
     LinearCrossEntropy,
     Targets,
+    implementation,
     linear_cross_entropy,
 )
 
-__all__ = ["LinearCrossEntropy", "Targets", "linear_cross_entropy"]
+__all__ = ["LinearCrossEntropy", "Targets", "implementation", "linear_cross_entropy"]

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from geomem.kernels.choice import choose
+from geomem.kernels.choice import INTERPRETED, choose, runs_triton
+from geomem.kernels.linear_cross_entropy.problem import Problem
 
 
 class Targets(NamedTuple):
@@ -35,21 +37,50 @@ class LinearCrossEntropy(NamedTuple):
     ties: Tensor
 
 
-def _check(x: Tensor, embedding: Tensor, targets: Tensor | Targets) -> None:
+def _check(problem: Problem) -> None:
+    x, embedding = problem.x, problem.embedding
     if x.dim() != 3 or embedding.dim() != 3:
         raise ValueError(
             f"linear_cross_entropy: expected x [K,N,D] and embedding [K,V,D], "
             f"got {tuple(x.shape)} and {tuple(embedding.shape)}"
         )
-    if x.shape[0] != embedding.shape[0] or x.shape[2] != embedding.shape[2]:
+    K, N, D = x.shape
+    if (embedding.shape[0], embedding.shape[2]) != (K, D):
         raise ValueError(
             f"linear_cross_entropy: x {tuple(x.shape)} and embedding {tuple(embedding.shape)} "
             "differ in K or D"
         )
-    if isinstance(targets, Tensor) and targets.shape != x.shape[:2]:
+    mixed = x.dtype in (torch.bfloat16, torch.float16) and embedding.dtype == torch.float32
+    if not x.is_floating_point() or (x.dtype != embedding.dtype and not mixed):
         raise ValueError(
-            f"linear_cross_entropy: targets {tuple(targets.shape)} should be {tuple(x.shape[:2])}"
+            f"linear_cross_entropy: expected x and embedding of one float dtype, or half and "
+            f"float32, got {x.dtype} and {embedding.dtype}"
         )
+    _check_shape("row_weights", problem.row_weights, (K, N))
+    _check_shape("vocab_sizes", problem.vocab_sizes, (K,))
+    if problem.row is None:
+        _check_shape("targets", problem.token, (K, N))
+    elif not problem.row.shape == problem.token.shape == getattr(problem.weight, "shape", None):
+        raise ValueError("linear_cross_entropy: row, token, weight should be of one shape [K, M]")
+
+
+def _check_shape(name: str, t: Tensor | None, shape: tuple[int, ...]) -> None:
+    if t is not None and tuple(t.shape) != shape:
+        raise ValueError(f"linear_cross_entropy: {name} {tuple(t.shape)} should be {shape}")
+
+
+def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
+    """Name of the implementation that `impl` stands for; dtype is that of x.
+
+    Triton has bfloat16 and float32, and float64 under its interpreter. Raises ValueError with the
+    alternatives for one that cannot run here.
+    """
+    known = {"reference": "reference"}
+    kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
+    if runs_triton(device_type) and dtype in kernels:
+        known["triton"] = "triton"
+    auto = "triton" if "triton" in known and not INTERPRETED else "reference"
+    return choose("linear_cross_entropy", known, impl, auto=auto)[0]
 
 
 def linear_cross_entropy(
@@ -67,18 +98,24 @@ def linear_cross_entropy(
     Equals, for each member k, `F.cross_entropy(x[k] @ embedding[k].T, targets[k])` with its mean
     over the rows that have a target, without holding the logits of all rows.
 
-    x: [K, N, D]; embedding: [K, V, D] of the same dtype; targets: int64 [K, N] with -1 for rows
-    that do not count, or `Targets` (the loss is then the weighted mean over entries).
-    row_weights: [K, N], multiplies the loss of a row, in sum and in mean; vocab_sizes: int64 [K],
-    tokens at or past a member's size are masked; metrics: fill argmax, rank and ties.
-    Gradients go to x and embedding through `loss`; the other results are detached.
-    Raises ValueError for shapes that do not fit and for an unknown impl.
+    x: [K, N, D]; embedding: [K, V, D] of the same dtype, or float32 beside a half x: products are
+    then taken in x's dtype, and the gradient of the embedding stays float32. targets: int64 [K, N]
+    with -1 for rows that do not count, or `Targets` (the loss is then the weighted mean over
+    entries). row_weights: [K, N], multiplies the loss of a row, in sum and in mean; vocab_sizes:
+    int64 [K], tokens at or past a member's size are masked; metrics: fill argmax, rank and ties.
+    Sums are taken in float32 (float64 for float64). Gradients go to x and embedding through
+    `loss`; the other results are detached, and there are no second derivatives.
+    impl: "reference", "triton" (CUDA tensors, or any under Triton's interpreter), or "auto", which
+    is Triton where it can run. Raises ValueError for shapes and dtypes that do not fit and for an
+    impl that cannot run here.
     """
-    from geomem.kernels.linear_cross_entropy import reference
+    from geomem.kernels.linear_cross_entropy import op
 
-    _check(x, embedding, targets)
-    implementations = {"reference": reference.linear_cross_entropy}
-    _, run = choose("linear_cross_entropy", implementations, impl, auto="reference")
-    if row_weights is None:
-        row_weights = x.new_ones(x.shape[:2])
-    return run(x, embedding, targets, row_weights, vocab_sizes, metrics)
+    row, token, weight = targets if isinstance(targets, Targets) else (None, targets, None)
+    want_dx, want_de = (torch.is_grad_enabled() and t.requires_grad for t in (x, embedding))
+    problem = Problem(
+        x, embedding, row, token, weight, row_weights, vocab_sizes, metrics, want_dx, want_de
+    )
+    _check(problem)
+    name = implementation(impl, x.device.type, x.dtype)
+    return LinearCrossEntropy(*op.call(problem, name)[:6])

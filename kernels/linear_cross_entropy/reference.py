@@ -1,6 +1,6 @@
-"""Plain PyTorch: the specification, memory-lean by row chunks, with its own backward.
+"""Plain PyTorch: the specification, memory-lean by chunks of rows.
 
-For a row with targets t of weights q (Q = sum q) and e_v = exp(z_v - max z), s = sum e:
+For a row with targets t of weights q (Q = sum q), scores z and e = exp(z - max z), s = sum e:
     loss      = Q log s + Q max z - sum q z_t
     dloss/dz  = Q e_v / s                     off the targets
               = (Q e_t - q_t s) / s           on a target
@@ -9,190 +9,221 @@ second line is -q s_neg / s without cancellation: a memorising model lives at e_
 The gradients are made in the forward pass, while a chunk's logits are in the cache.
 """
 
-from typing import Any, NamedTuple
+from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from geomem.kernels.linear_cross_entropy.api import LinearCrossEntropy, Targets
+from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype
 
 CHUNK_LOGITS = 1 << 20  # logits held at a time
+VECTOR = 64  # elements; a multiple of what any processor takes at a time
+LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp, and has no slow arguments
 
 
 class _Entries(NamedTuple):
-    """Targets that fall into rows [start, stop); rows count from start; weight 0 elsewhere."""
+    """Targets of a chunk's rows; row is None where entry n is row n's.
 
-    row: Tensor
+    valid is 1 or 0; an entry that is not valid has weight 0 and stands at some row and token.
+    """
+
+    row: Tensor | None
     token: Tensor
     weight: Tensor
     valid: Tensor
+    invalid: Tensor
+    rows: int
+
+    def to_entries(self, of_rows: Tensor) -> Tensor:
+        """Values [K, rows] beside each entry."""
+        return of_rows if self.row is None else of_rows.gather(1, self.row)
+
+    def row_sums(self, values: Tensor) -> Tensor:
+        """Sums of an entry's values over each row."""
+        if self.row is None:
+            return values
+        return values.new_zeros(values.shape[0], self.rows).scatter_add_(1, self.row, values)
+
+    def row_worst(self, z: Tensor) -> Tensor:
+        """Least of each row's values; infinity where there is none."""
+        z = z.masked_fill(self.invalid, torch.inf)
+        if self.row is None:
+            return z
+        start = z.new_full((z.shape[0], self.rows), torch.inf)
+        return start.scatter_reduce_(1, self.row, z, "amin")
 
 
-def _entries(targets: Tensor | Targets, row_weights: Tensor, start: int, stop: int) -> _Entries:
-    if isinstance(targets, Targets):
-        inside = (targets.row >= start) & (targets.row < stop)
-        if start > 0 or stop < row_weights.shape[1]:
-            columns = inside.any(0).nonzero()[:, 0]
-            inside = inside[:, columns]
-            targets = Targets(*(t[:, columns] for t in targets))
-        row = torch.where(inside, targets.row, start)
-        weight = torch.where(inside, targets.weight * row_weights.gather(1, row), 0)
-        return _Entries(row - start, targets.token.clamp(min=0), weight, inside)
-    token = targets[:, start:stop]
-    valid = token >= 0
-    row = torch.arange(stop - start, device=token.device).expand_as(token)
-    weight = torch.where(valid, row_weights[:, start:stop], 0)
-    return _Entries(row, token.clamp(min=0), weight, valid)
+def _entries(p: Problem, start: int, stop: int) -> _Entries:
+    acc = acc_dtype(p.x.dtype)
+    if p.row is None or p.weight is None:
+        token, row = p.token[:, start:stop], None
+        invalid = token < 0
+        weight = valid = 1 - invalid.to(acc)
+        if p.row_weights is not None:
+            weight = weight * p.row_weights[:, start:stop]
+        return _Entries(row, token.clamp(min=0), weight, valid, invalid, stop - start)
+    row, token, weight = p.row, p.token, p.weight
+    invalid = (row < start) | (row >= stop)
+    if row.device.type == "cpu" and stop - start < p.x.shape[1]:
+        used = (~invalid).any(0).nonzero()[:, 0]
+        row, token, weight, invalid = (t[:, used] for t in (row, token, weight, invalid))
+    row = (row - start).masked_fill_(invalid, 0)
+    valid = 1 - invalid.to(acc)
+    weight = weight * valid
+    if p.row_weights is not None:
+        weight = weight * p.row_weights.gather(1, row + start)
+    return _Entries(row, token.clamp(min=0), weight, valid, invalid, stop - start)
 
 
-def _row_sums(entries: _Entries, values: Tensor, rows: int) -> Tensor:
-    if values.shape[1] == rows and entries.row.stride(0) == 0:
-        return values  # hard targets: one entry per row
-    return values.new_zeros(values.shape[0], rows).scatter_add_(1, entries.row, values)
+def _first_best(z: Tensor, block: int = 256) -> tuple[Tensor, Tensor]:
+    """Maximum over the last dimension and its first place; faster than torch.max by blocks."""
+    whole = z.shape[2] // block * block
+    if whole == 0:
+        top, place = z.max(2)
+        return top, place
+    tops = z[..., :whole].unflatten(2, (-1, block)).amax(3)
+    top, first = tops.max(2)
+    inside = first[..., None] * block + torch.arange(block, device=z.device)
+    place = first * block + z.gather(2, inside).argmax(2)
+    if whole < z.shape[2]:
+        last, at = z[..., whole:].max(2)
+        place = torch.where(last > top, whole + at, place)
+        top = torch.maximum(top, last)
+    return top, place
 
 
-def _metrics(logits: Tensor, entries: _Entries, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """argmax over all columns; rank and ties of the worst target among the other columns."""
-    rows = logits.shape[1]
-    argmax = logits.argmax(2)
-    worst = logits.new_full(logits.shape[:2], torch.inf)
-    z = torch.where(entries.valid, z, torch.inf)
-    worst = worst.scatter_reduce(1, entries.row.expand_as(z), z, "amin")
-    flat = (entries.row * logits.shape[2] + entries.token).expand_as(z)
-    others = logits.reshape(logits.shape[0], -1).clone()
-    kept = others.gather(1, flat)
-    others.scatter_(1, flat, torch.where(entries.valid, -torch.inf, kept))
-    others = others.view(logits.shape[0], rows, -1)
-    none = torch.isinf(worst)
-    rank = (others > worst[..., None]).sum(2).masked_fill(none, -1)
-    ties = (others == worst[..., None]).sum(2).masked_fill(none, -1)
-    return argmax, rank, ties
+def _metrics(logits: Tensor, entries: _Entries, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Rank and ties of each row's worst target among the tokens that are not its targets.
+
+    What is not a number counts as above: a diverged row is never right.
+    """
+    worst = entries.row_worst(z)
+    at = entries.to_entries(worst)
+    scratch = torch.le(logits, worst[..., None], out=torch.empty_like(logits))
+    not_above = scratch.sum(2) - entries.row_sums((z <= at) * entries.valid)
+    ties = torch.eq(logits, worst[..., None], out=scratch).sum(2)
+    ties -= entries.row_sums((z == at) * entries.valid)
+    rank = logits.shape[2] - entries.row_sums(entries.valid) - not_above
+    none = worst == torch.inf
+    return rank.long().masked_fill_(none, -1), ties.long().masked_fill_(none, -1)
 
 
-class _Softmax(NamedTuple):
-    """A chunk after the exponential: e with target columns zeroed, and what was taken out."""
+def _to_whole_vectors(t: Tensor) -> Tensor:
+    """A flat view whose length no vector unit cuts; the storage has to be as long.
+
+    PyTorch's exp2 rounds otherwise in the scalar rest of a tensor. Without one, the bits of a
+    member do not depend on its place in a stack (on one thread).
+    """
+    return t.as_strided((t.numel() + -t.numel() % VECTOR,), (1,))
+
+
+class _Rows(NamedTuple):
+    """What a chunk's logits come to: e with target columns zeroed, what was taken out, sums."""
 
     e_others: Tensor
     e_targets: Tensor
     s_neg: Tensor
     s_pos: Tensor
-    lse: Tensor
     row_loss: Tensor
+    lse: Tensor
 
 
-def _softmax(logits: Tensor, entries: _Entries, flat_index: Tensor, z: Tensor) -> _Softmax:
-    """Turn the chunk's logits, in place, into exponentials and their sums."""
-    K, rows, _ = logits.shape
-    top = logits.amax(2, keepdim=True)
-    flat = logits.sub_(top).exp_().view(K, -1)
-    # An entry that belongs to another chunk, or to no row, must leave its column as it is.
-    e = torch.where(entries.valid, flat.gather(1, flat_index), 0)
-    flat.scatter_add_(1, flat_index, -e)
-    s_neg, s_pos = logits.sum(2), _row_sums(entries, e, rows)
-    lse = (s_neg + s_pos).log() + top[..., 0]
-    at = entries.row.expand_as(e)
-    # log(1 + rest / e_t) keeps its digits where log s + max - z would cancel.
-    rest = (s_pos.gather(1, at) - e) + s_neg.gather(1, at)
-    loss = torch.where(e > 0, torch.log1p(rest / e), lse.gather(1, at) - z)
-    loss = torch.where(entries.valid, entries.weight * loss, 0)
-    return _Softmax(logits, e, s_neg, s_pos, lse, _row_sums(entries, loss, rows))
+def _rows(logits: Tensor, entries: _Entries, index: Tensor, z: Tensor, top: Tensor) -> _Rows:
+    """Turn logits, in place, into exponentials and their sums; z: the targets' scores."""
+    logits.sub_(top[..., None]).mul_(LOG2_E)
+    _to_whole_vectors(logits).exp2_()
+    flat = logits.view(index.shape[0], -1)
+    e = flat.gather(1, index).mul_(entries.valid)
+    # Subtracted, not set: an entry that is not valid may stand on the place of a valid one.
+    flat.scatter_add_(1, index, -e)
+    s_neg, s_pos = logits.sum(2), entries.row_sums(e)
+    lse = (s_neg + s_pos).log_().add_(top)
+    # log(1 + rest / e) keeps its digits where lse - z would cancel.
+    rest = entries.to_entries(s_pos) - e + entries.to_entries(s_neg)
+    loss = torch.where(e > 1e-30, rest.div_(e).log1p_(), entries.to_entries(lse) - z)
+    loss = entries.row_sums(entries.weight * loss)
+    return _Rows(logits, e, s_neg, s_pos, loss, lse)
 
 
-def _dlogits(part: _Softmax, entries: _Entries, flat_index: Tensor) -> Tensor:
-    """Gradient of the summed row losses, made in place of the exponentials."""
-    e, at = part.e_targets, entries.row.expand_as(part.e_targets)
-    q_sum = _row_sums(entries, entries.weight, part.s_neg.shape[1])
-    s = part.s_neg + part.s_pos
+def _dlogits(part: _Rows, entries: _Entries, index: Tensor, total: Tensor) -> Tensor:
+    """Gradient of the member's loss, made in place of the exponentials."""
+    q_sum, s = entries.row_sums(entries.weight), (part.s_neg + part.s_pos).mul_(total)
     dlogits = part.e_others.mul_((q_sum / s)[..., None])
-    on_target = q_sum.gather(1, at) * e - entries.weight * part.s_pos.gather(1, at)
-    on_target = (on_target - entries.weight * part.s_neg.gather(1, at)) / s.gather(1, at)
-    on_target = torch.where(entries.valid, on_target, 0)
-    dlogits.view(e.shape[0], -1).scatter_add_(1, flat_index, on_target)
+    s_pos, s_neg = entries.to_entries(part.s_pos), entries.to_entries(part.s_neg)
+    on_target = entries.to_entries(q_sum) * part.e_targets - entries.weight * s_pos
+    on_target = (on_target - entries.weight * s_neg).div_(entries.to_entries(s))
+    dlogits.view(index.shape[0], -1).scatter_add_(1, index, on_target)
     return dlogits
-
-
-def _logits(x: Tensor, embedding: Tensor, vocab_sizes: Tensor | None) -> Tensor:
-    logits = torch.bmm(x, embedding.mT)
-    if vocab_sizes is not None:
-        tail = torch.arange(embedding.shape[1], device=x.device) >= vocab_sizes[:, None, None]
-        logits.masked_fill_(tail, -torch.inf)
-    return logits
 
 
 class _Pass:
     """The passes over all rows, chunk after chunk, with and without gradients."""
 
-    def __init__(
-        self,
-        x: Tensor,
-        embedding: Tensor,
-        targets: Tensor | Targets,
-        row_weights: Tensor,
-        vocab_sizes: Tensor | None,
-    ) -> None:
-        self.x, self.embedding, self.vocab_sizes = x, embedding, vocab_sizes
-        self.targets, self.row_weights = targets, row_weights
-        entries = _entries(targets, row_weights, 0, x.shape[1])
-        self.total = entries.weight.sum(1).clamp(min=torch.finfo(x.dtype).tiny)
+    def __init__(self, p: Problem) -> None:
+        acc = acc_dtype(p.x.dtype)
+        self.p, self.x, self.embedding = p, p.x.to(acc), p.embedding.to(p.x.dtype).to(acc)
+        self.entries = _entries(p, 0, p.x.shape[1])
+        total = self.entries.weight.sum(1, keepdim=True)
+        self.total = total.clamp_(min=torch.finfo(torch.float32).tiny)
+        self.de = self.embedding.new_empty(0)
 
-    def run(self, metrics: bool, gradients: bool) -> tuple[LinearCrossEntropy, Tensor, Tensor]:
-        """Return the result and the gradients of x and of the embedding (empty if not wanted)."""
+    def run(self) -> Outputs:
+        """Return the results and the gradients that are wanted."""
         (K, N, _), V = self.x.shape, self.embedding.shape[1]
-        step = max(1, min(N, CHUNK_LOGITS // max(1, K * V)))
-        results, dx, de = [], [], self.embedding.new_zeros(0)
-        for start in range(0, max(N, 1), step):
-            part = self.x[:, start : start + step]
-            result, dlogits = self._chunk(part, start, metrics, gradients)
-            results.append(result)
-            if gradients:
-                dx.append(torch.bmm(dlogits, self.embedding) / self.total[:, None, None])
-                scaled = part / self.total[:, None, None]
-                de = de.baddbmm_(dlogits.mT, scaled) if start else torch.bmm(dlogits.mT, scaled)
-        columns = [torch.cat(parts, 1) for parts in zip(*results, strict=True)]
-        loss = columns[0].sum(1) / self.total
-        return LinearCrossEntropy(loss, *columns), torch.cat(dx, 1) if dx else self.x[:0], de
+        step = max(1, min(N, CHUNK_LOGITS // (K * V)))
+        found = [self._chunk(at, min(N, at + step)) for at in range(0, N, step)]
+        joined = found[0]
+        if len(found) > 1:
+            joined = tuple(torch.cat(parts, 1) for parts in zip(*found, strict=True))
+        row_loss, lse, argmax, rank, ties, dx = joined
+        loss = row_loss.sum(1).div_(self.total[:, 0])
+        dx = dx.to(self.p.x.dtype) if self.p.want_dx else self.p.x.new_empty(0)
+        return Outputs(loss, row_loss, lse, argmax, rank, ties, dx, self.de)
 
-    def _chunk(
-        self, x: Tensor, start: int, metrics: bool, gradients: bool
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
-        entries = _entries(self.targets, self.row_weights, start, start + x.shape[1])
-        logits = _logits(x, self.embedding, self.vocab_sizes)
-        index = entries.row * logits.shape[2] + entries.token
+    def _chunk(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        x, whole = self.x[:, start:stop], stop - start == self.x.shape[1]
+        entries = self.entries if whole else _entries(self.p, start, stop)
+        logits = self._logits(x)
+        index = _index(entries, logits.shape[2])
         z = logits.view(x.shape[0], -1).gather(1, index)
-        minus_one = torch.full(x.shape[:2], -1, device=x.device)
-        found = _metrics(logits, entries, z) if metrics else (minus_one, minus_one, minus_one)
-        part = _softmax(logits, entries, index, z)
-        dlogits = _dlogits(part, entries, index) if gradients else logits
-        return (part.row_loss, part.lse, *found), dlogits
+        if self.p.metrics:
+            top, argmax = _first_best(logits)
+            rank, ties = _metrics(logits, entries, z)
+        else:
+            top = logits.amax(2)
+            argmax, rank, ties = (torch.full_like(top, -1, dtype=torch.int64) for _ in range(3))
+        part = _rows(logits, entries, index, z, top)
+        dx = self.x[:, :, :0]
+        if self.p.want_dx or self.p.want_de:
+            dx = self._gradients(_dlogits(part, entries, index, self.total), x, start == 0)
+        return part.row_loss, part.lse, argmax, rank, ties, dx
+
+    def _logits(self, x: Tensor) -> Tensor:
+        shape = *x.shape[:2], self.embedding.shape[1]
+        size = prod(shape)
+        logits = x.new_empty(size + -size % VECTOR)[:size].view(shape)
+        torch.bmm(x, self.embedding.mT, out=logits)
+        if self.p.vocab_sizes is not None:
+            columns = torch.arange(logits.shape[2], device=x.device)
+            logits.masked_fill_(columns >= self.p.vocab_sizes[:, None, None], -torch.inf)
+        return logits
+
+    def _gradients(self, dlogits: Tensor, x: Tensor, first: bool) -> Tensor:
+        if self.p.want_de and first:
+            self.de = torch.bmm(dlogits.mT, x)
+        elif self.p.want_de:
+            self.de.baddbmm_(dlogits.mT, x)
+        return torch.bmm(dlogits, self.embedding) if self.p.want_dx else x[:, :, :0]
 
 
-class _Loss(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, embedding: Tensor, rows: _Pass, metrics: bool
-    ) -> tuple[Tensor, ...]:
-        result, dx, de = rows.run(metrics, gradients=True)
-        ctx.save_for_backward(dx, de)
-        ctx.mark_non_differentiable(*result[1:])
-        return tuple(result)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        dx, de = ctx.saved_tensors
-        scale = grads[0][:, None, None]
-        return dx * scale, de * scale if ctx.needs_input_grad[1] else None, None, None
+def _index(entries: _Entries, V: int) -> Tensor:
+    """Place of each entry in the logits of a member, [K, rows * V]."""
+    if entries.row is not None:
+        return entries.row * V + entries.token
+    return entries.token + torch.arange(0, entries.rows * V, V, device=entries.token.device)
 
 
-def linear_cross_entropy(
-    x: Tensor,
-    embedding: Tensor,
-    targets: Tensor | Targets,
-    row_weights: Tensor,
-    vocab_sizes: Tensor | None,
-    metrics: bool,
-) -> LinearCrossEntropy:
-    """Reference of `geomem.kernels.linear_cross_entropy`, same arguments."""
-    rows = _Pass(x.detach(), embedding.detach(), targets, row_weights, vocab_sizes)
-    if torch.is_grad_enabled() and (x.requires_grad or embedding.requires_grad):
-        return LinearCrossEntropy(*_Loss.apply(x, embedding, rows, metrics))
-    return rows.run(metrics, gradients=False)[0]
+def run(p: Problem) -> Outputs:
+    """Solve a problem; the specification of every other implementation."""
+    return _Pass(p).run()
