@@ -1,0 +1,66 @@
+"""How rows and members are divided so that the gradient of their logits fits a budget of bytes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+BUDGET = 128 << 20  # bytes of workspace, unless the floor needs more
+FLOOR = 2048  # rows of a member at a time: fewer would read and write the embedding too often
+BLOCK = 128  # chunks begin at multiples of every tile's rows
+LINE = 64  # elements to which rows of a workspace are padded
+
+
+class Chunk(NamedTuple):
+    """Members [k, k_end) and their rows [n, n_end)."""
+
+    k: int
+    k_end: int
+    n: int
+    n_end: int
+
+
+def division(K: int, N: int, row_bytes: int) -> tuple[int, int]:
+    """Return (members, rows) to hold at a time; rows come first, then members.
+
+    Rows are a multiple of BLOCK, or all; they fall below FLOOR in no case, so that one member's
+    FLOOR rows are the least that is held.
+    """
+    floor = min(N, FLOOR)
+    members = max(1, min(K, BUDGET // (floor * row_bytes)))
+    rows = max(floor, BUDGET // (members * row_bytes) // BLOCK * BLOCK)
+    return members, min(N, rows)
+
+
+def chunks(K: int, N: int, row_bytes: int) -> Iterator[Chunk]:
+    """All rows of all members, the rows of a group of members one chunk after the other."""
+    members, rows = division(K, N, row_bytes)
+    for k in range(0, K, members):
+        for n in range(0, N, rows):
+            yield Chunk(k, min(K, k + members), n, min(N, n + rows))
+
+
+def padded(V: int) -> int:
+    """Row length of a workspace whose rows begin on whole cache lines."""
+    return -(-V // LINE) * LINE
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b for batches, accumulated and returned in float (double for doubles)."""
+    if a.dtype in (torch.float32, torch.float64):
+        return torch.bmm(a, b)
+    if a.is_cuda:
+        return torch.bmm(a, b, out_dtype=torch.float32)
+    return torch.bmm(a.float(), b.float())
+
+
+def add_product(out: Tensor, a: Tensor, b: Tensor, first: bool) -> None:
+    """Add a @ b for batches to out, which holds nothing yet if first."""
+    if a.dtype != out.dtype and not a.is_cuda:
+        a, b = a.to(out.dtype), b.to(out.dtype)
+    if a.dtype == out.dtype:
+        torch.baddbmm(out, a, b, beta=0.0 if first else 1.0, out=out)
+    else:
+        beta = 0.0 if first else 1.0
+        torch.baddbmm(out, a, b, out_dtype=out.dtype, beta=beta, out=out)
