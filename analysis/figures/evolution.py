@@ -96,7 +96,7 @@ def _finish_row(axes: "Sequence[Axes]", label: str) -> None:
             ax.sharey(drawn[0])
     if label.startswith("loss"):
         drawn[0].set_yscale("log")
-        drawn[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        drawn[0].yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5)))
         drawn[0].yaxis.set_major_formatter("{x:g}")
         drawn[0].yaxis.set_minor_formatter(NullFormatter())
     elif label.startswith("AUC") or "share" in label:

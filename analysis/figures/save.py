@@ -11,6 +11,7 @@ from geomem.analysis.figures.points import embeddings, embeddings_3d
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.figures.size import accuracy_against_size
 from geomem.analysis.figures.spectra import spectra
+from geomem.analysis.figures.spectra_over_steps import spectra_over_steps
 from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.sweeps import Member
 
@@ -28,6 +29,7 @@ FIGURES: dict[str, Draw] = {
     "embeddings_3d": embeddings_3d,
     "geometry_over_steps": geometry_over_steps,
     "spectra": spectra,
+    "spectra_over_steps": spectra_over_steps,
 }
 
 

@@ -32,7 +32,7 @@ def spectra(members: Sequence[Member]) -> "Figure | None":
     panels: list[tuple[Group, SpectralReference]] = []
     for group in fit[:MAX_PANELS]:
         if group.graph not in references:
-            references[group.graph] = _reference(group.first)
+            references[group.graph] = reference_of(group.first)
         if reference := references[group.graph]:
             panels.append((group, reference))
     if not panels:
@@ -49,13 +49,14 @@ def spectra(members: Sequence[Member]) -> "Figure | None":
     return figure
 
 
-def _reference(member: Member) -> SpectralReference | None:
+def reference_of(member: Member) -> SpectralReference | None:
+    """The eigenpairs of the run's graph, or None if a node has no edge."""
     edges = member.tensor("edges")
     try:
         return spectral_reference(
             edges[edges[:, 0] != edges[:, 1]], len(member.tensor("embedding"))
         )
-    except ValueError:  # a node without an edge has no place in the Laplacian
+    except ValueError:
         return None
 
 

@@ -13,7 +13,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES = ("-", "--", ":", "-.")
 INK, PALE = "#333333", "#b8b8b8"
 MAX_PANELS = 16
-LEAST_WIDTH = 4.5  # inches, so that a title and a legend find room
+LEAST_WIDTH, LEAST_HEIGHT = 4.5, 3.2  # inches, so that a title and a legend find room
 TITLE_LETTERS, LEGEND_LETTERS = 12, 15  # per inch
 
 
@@ -24,7 +24,7 @@ def frame(
     # A figure without pyplot keeps no global state and needs no display.
     from matplotlib.figure import Figure
 
-    size = max(LEAST_WIDTH, width * columns), height * rows
+    size = max(LEAST_WIDTH, width * columns), max(LEAST_HEIGHT, height * rows)
     figure = Figure(figsize=size, layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
 

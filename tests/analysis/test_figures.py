@@ -37,11 +37,12 @@ def test_every_figure_is_written_in_each_format(tmp_path, suffix):
 def test_a_figure_needs_what_it_shows():
     cycle = make_members(graph=CYCLE, task=NO_PATHS)
     assert {name for name, _ in drawn(cycle)} == {
-        *("measures_over_steps", "embeddings", "embeddings_3d", "geometry_over_steps", "spectra")
+        *("measures_over_steps", "embeddings", "embeddings_3d", "geometry_over_steps", "spectra"),
+        "spectra_over_steps",
     }
     bare = make_members(without=["history/embedding", "metrics/target_accuracy"])
     assert set(FIGURES) - {name for name, _ in drawn(bare)} == {
-        *("geometry_over_steps", "accuracy_per_token")
+        *("geometry_over_steps", "spectra_over_steps", "accuracy_per_token")
     }
     assert not list(drawn(make_members(status="diverged")))
 
