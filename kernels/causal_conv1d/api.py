@@ -8,14 +8,16 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from geomem.kernels.choice import choose
+from geomem.kernels.causal_conv1d.problem import Inputs
+from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
 
 def _refuse(name: str, expected: object, received: object) -> NoReturn:
     raise ValueError(f"causal_conv1d: {name} should be {expected}, got {received}")
 
 
-def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, initial: Tensor | None) -> None:
+def _check_shapes(inputs: Inputs) -> None:
+    x, weight, bias, initial = inputs
     if x.dim() != 4 or 0 in x.shape:
         _refuse("x", "[K,B,T,C] and not empty", tuple(x.shape))
     K, B, _, C = x.shape
@@ -29,17 +31,26 @@ def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, initial: Tenso
         _refuse("initial", f"{(K, B, W - 1, C)} or {shared}", tuple(initial.shape))
 
 
-def _check_types(x: Tensor, weight: Tensor, bias: Tensor | None, initial: Tensor | None) -> None:
+def _check_types(inputs: Inputs) -> None:
+    x = inputs.x
     if x.dtype not in (torch.float32, torch.bfloat16, torch.float64):
         _refuse("x", "float32, bfloat16 or float64", x.dtype)
     parameters = torch.float64 if x.dtype == torch.float64 else torch.float32
-    expected = {"weight": parameters, "bias": parameters, "initial": x.dtype}
-    given = {"weight": weight, "bias": bias, "initial": initial}
-    for name, tensor in given.items():
+    expected = {"x": x.dtype, "weight": parameters, "bias": parameters, "initial": x.dtype}
+    for name, tensor in inputs._asdict().items():
         if tensor is not None and tensor.dtype != expected[name]:
             _refuse(name, expected[name], tensor.dtype)
         if tensor is not None and tensor.device != x.device:
             _refuse(name, f"on {x.device}", f"a tensor on {tensor.device}")
+
+
+def implementations(device_type: str, dtype: torch.dtype) -> dict[str, str]:
+    """Names of the implementations that can run for tensors of a device and a dtype."""
+    found = {"reference": "reference", "eager": "eager"}
+    kernels = (torch.bfloat16, torch.float32) + ((torch.float64,) if INTERPRETED else ())
+    if runs_triton(device_type) and dtype in kernels:
+        found["triton"] = "triton"
+    return found
 
 
 def causal_conv1d(
@@ -61,16 +72,22 @@ def causal_conv1d(
     [K, C], float32; initial: the W-1 steps before x, [K, B, W-1, C], or [K, 1, W-1, C] where all
     sequences of a member share them (their gradient is the sum), of x's dtype; zeros without it.
     activation: "silu" or None. Returns [K, B, T, C] of x's dtype.
+    impl: "reference"; "eager", the same made fast for a CPU; "triton" (CUDA tensors, or any under
+    Triton's interpreter); or "auto": Triton on a GPU where it can run, else eager.
     Raises ValueError for shapes, dtypes and devices that do not fit, and for an activation or an
     impl that does not exist.
     Source: Gu, Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
     """
-    from geomem.kernels.causal_conv1d import eager, reference
+    from geomem.kernels.causal_conv1d import op, reference
 
-    _check_shapes(x, weight, bias, initial)
-    _check_types(x, weight, bias, initial)
+    inputs = Inputs(x, weight, bias, initial)
+    _check_shapes(inputs)
+    _check_types(inputs)
     if activation not in ("silu", None):
         _refuse("activation", "'silu' or None", repr(activation))
-    implementations = {"reference": reference.causal_conv1d, "eager": eager.causal_conv1d}
-    _, run = choose("causal_conv1d", implementations, impl, auto="eager")
-    return run(x, weight, bias, initial, activation)
+    known = implementations(x.device.type, x.dtype)
+    auto = "triton" if x.is_cuda and "triton" in known else "eager"
+    name, _ = choose("causal_conv1d", known, impl, auto=auto)
+    if name == "reference":
+        return reference.causal_conv1d(inputs, activation == "silu")
+    return op.call(inputs, activation == "silu", name)

@@ -7,19 +7,12 @@ that looks j steps back:
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-
-class _Inputs(NamedTuple):
-    x: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    initial: Tensor | None
+from geomem.kernels.causal_conv1d.problem import Inputs, new_gradients
 
 
 def _reaches(T: int, W: int) -> Iterator[tuple[int, int, int]]:
@@ -34,7 +27,7 @@ def _taps(weight: Tensor) -> tuple[Tensor, ...]:
     return weight.movedim(2, 0).contiguous()[:, :, None].unbind(0)
 
 
-def _convolve(inputs: _Inputs) -> Tensor:
+def _convolve(inputs: Inputs) -> Tensor:
     """p of all steps."""
     x, w = inputs.x.to(inputs.weight.dtype), _taps(inputs.weight)
     T, W = x.shape[2], len(w)
@@ -50,53 +43,42 @@ def _convolve(inputs: _Inputs) -> Tensor:
     return p
 
 
-def _backward(inputs: _Inputs, g: Tensor) -> _Inputs:
+def forward(inputs: Inputs, silu: bool) -> Tensor:
+    """Convolve all members at once."""
+    p = _convolve(inputs)
+    return (F.silu(p) if silu else p).to(inputs.x.dtype)
+
+
+def backward(inputs: Inputs, silu: bool, dy: Tensor) -> list[Tensor]:
+    """Return gradients in the order of Inputs, [0] for what is None."""
+    g = dy.to(inputs.weight.dtype)
+    if silu:
+        g = torch.ops.aten.silu_backward(g, _convolve(inputs))
+    grads = new_gradients(inputs)
+    dx, dw, dbias, dinitial = grads
     x, w = inputs.x.to(g.dtype), _taps(inputs.weight)
     T, W = x.shape[2], len(w)
-    dx, dw, dinitial = g * w[-1][:, None], torch.zeros_like(inputs.weight), None
+    dw.zero_()
+    reached = g * w[-1][:, None]
     for j in range(min(T, W)):
         dw[..., -1 - j] = (g[:, :, j:] * x[:, :, : T - j]).sum((1, 2))
         if j:
-            dx[:, :, :-j].addcmul_(g[:, :, j:], w[-1 - j][:, None])
+            reached[:, :, :-j].addcmul_(g[:, :, j:], w[-1 - j][:, None])
+    dx.copy_(reached)
+    if inputs.bias is not None:
+        torch.sum(g, (1, 2), out=dbias)
     if inputs.initial is not None:
-        first = inputs.initial.to(g.dtype)
-        head = g[:, :, : W - 1]
-        head = head.sum(1, keepdim=True) if first.shape[1] == 1 else head
-        dinitial = torch.zeros_like(first)
-        for t, i, tap in _reaches(T, W):
-            dw[..., tap] += (head[:, :, t] * first[:, :, i]).sum(1)
-            dinitial[:, :, i].addcmul_(head[:, :, t], w[tap])
-        dinitial = dinitial.to(inputs.initial.dtype)
-    return _Inputs(dx.to(inputs.x.dtype), dw, g.sum((1, 2)), dinitial)
+        dinitial.copy_(_backward_initial(inputs.initial.to(g.dtype), g, w, dw))
+    return grads
 
 
-class _Convolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, silu: bool, *tensors: Tensor | None) -> Tensor:
-        inputs = _Inputs(*tensors)  # type: ignore[arg-type]
-        ctx.save_for_backward(*tensors)
-        ctx.silu = silu
-        p = _convolve(inputs)
-        return (F.silu(p) if silu else p).to(inputs.x.dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        inputs = _Inputs(*ctx.saved_tensors)
-        g = dy.to(inputs.weight.dtype)
-        if ctx.silu:
-            g = torch.ops.aten.silu_backward(g, _convolve(inputs))
-        grads = _backward(inputs, g)
-        return None, *(None if t is None else d for t, d in zip(inputs, grads, strict=True))
-
-
-def causal_conv1d(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    initial: Tensor | None,
-    activation: str | None,
-) -> Tensor:
-    """`geomem.kernels.causal_conv1d` for a CPU, same arguments."""
-    y: Tensor = _Convolution.apply(activation == "silu", x, weight, bias, initial)
-    return y
+def _backward_initial(first: Tensor, g: Tensor, w: tuple[Tensor, ...], dw: Tensor) -> Tensor:
+    """Return the gradient of the initial steps, and add their part to that of the weight."""
+    T, W = g.shape[2], len(w)
+    head = g[:, :, : W - 1]
+    head = head.sum(1, keepdim=True) if first.shape[1] == 1 else head
+    dinitial = torch.zeros_like(first)
+    for t, i, tap in _reaches(T, W):
+        dw[..., tap] += (head[:, :, t] * first[:, :, i]).sum(1)
+        dinitial[:, :, i].addcmul_(head[:, :, t], w[tap])
+    return dinitial

@@ -8,7 +8,9 @@ from typing import NamedTuple, NoReturn
 import torch
 from torch import Tensor
 
-from geomem.kernels.choice import choose
+from geomem.kernels.choice import INTERPRETED, choose, runs_triton
+from geomem.kernels.selective_scan.configs import MOST_STATES
+from geomem.kernels.selective_scan.problem import Inputs, Options
 
 
 class ScanResult(NamedTuple):
@@ -25,42 +27,49 @@ def _refuse(name: str, expected: object, received: object) -> NoReturn:
     raise ValueError(f"selective_scan: {name} should be {expected}, got {received}")
 
 
-def _check_shapes(
-    u: Tensor, a: Tensor, tensors: dict[str, Tensor | None], lengths: Tensor | None
-) -> None:
-    if u.dim() != 4 or 0 in u.shape:
-        _refuse("u", "[K,B,T,C] and not empty", tuple(u.shape))
-    K, B, T, C = u.shape
-    if a.dim() != 3 or 0 in a.shape:
-        _refuse("a", "[K,C,S] and not empty", tuple(a.shape))
-    S = a.shape[2]
-    if a.shape != (K, C, S):
-        _refuse("a", (K, C, "S"), tuple(a.shape))
-    state = tensors["initial_state"]
+def _check_shapes(x: Inputs, lengths: Tensor | None) -> None:
+    if x.u.dim() != 4 or 0 in x.u.shape:
+        _refuse("u", "[K,B,T,C] and not empty", tuple(x.u.shape))
+    K, B, T, C = x.u.shape
+    if x.a.dim() != 3 or x.a.shape[:2] != (K, C) or x.a.shape[2] == 0:
+        _refuse("a", f"{(K, C, 'S')}", tuple(x.a.shape))
+    S, state = x.a.shape[2], x.initial_state
     states = B if state is None or state.shape[:2] != (K, 1) else 1
     expected = {
-        **dict.fromkeys(("delta", "z"), (K, B, T, C)),
+        **dict.fromkeys(("u", "delta", "z"), (K, B, T, C)),
         **dict.fromkeys(("b", "c"), (K, B, T, S)),
         **dict.fromkeys(("d", "delta_bias"), (K, C)),
+        "a": (K, C, S),
         "initial_state": (K, states, C, S),
     }
-    for name, tensor in tensors.items():
+    for name, tensor in x._asdict().items():
         if tensor is not None and tensor.shape != expected[name]:
             _refuse(name, expected[name], tuple(tensor.shape))
     if lengths is not None and (lengths.shape != (K, B) or lengths.dtype != torch.int64):
         _refuse("lengths", f"int64 {(K, B)}", f"{lengths.dtype} {tuple(lengths.shape)}")
 
 
-def _check_types(u: Tensor, tensors: dict[str, Tensor | None]) -> None:
-    if u.dtype not in (torch.float32, torch.bfloat16, torch.float64):
-        _refuse("u", "float32, bfloat16 or float64", u.dtype)
-    parameters = torch.float64 if u.dtype == torch.float64 else torch.float32
-    for name, tensor in tensors.items():
-        expected = u.dtype if name in ("delta", "b", "c", "z") else parameters
-        if tensor is not None and tensor.dtype != expected:
+def _check_types(x: Inputs, lengths: Tensor | None) -> None:
+    if x.u.dtype not in (torch.float32, torch.bfloat16, torch.float64):
+        _refuse("u", "float32, bfloat16 or float64", x.u.dtype)
+    parameters = torch.float64 if x.u.dtype == torch.float64 else torch.float32
+    for name, tensor in {**x._asdict(), "lengths": lengths}.items():
+        if tensor is None:
+            continue
+        expected = x.u.dtype if name in ("u", "delta", "b", "c", "z") else parameters
+        if name != "lengths" and tensor.dtype != expected:
             _refuse(name, expected, tensor.dtype)
-        if tensor is not None and tensor.device != u.device:
-            _refuse(name, f"on {u.device}", f"a tensor on {tensor.device}")
+        if tensor.device != x.u.device:
+            _refuse(name, f"on {x.u.device}", f"a tensor on {tensor.device}")
+
+
+def implementations(device_type: str, dtype: torch.dtype, S: int) -> dict[str, str]:
+    """Names of the implementations that can run for tensors of a device, a dtype and S states."""
+    found = {"reference": "reference", "eager": "eager"}
+    kernels = (torch.bfloat16, torch.float32) + ((torch.float64,) if INTERPRETED else ())
+    if runs_triton(device_type) and dtype in kernels and S <= MOST_STATES:
+        found["triton"] = "triton"
+    return found
 
 
 def selective_scan(
@@ -95,20 +104,20 @@ def selective_scan(
     carried through them, their y and every gradient that they would give are 0.
     last_state: whether to return it; for short sequences it is larger than all the rest.
     Gradients go through both results to every tensor but lengths.
+    impl: "reference"; "eager", the same made fast for a CPU; "triton" (CUDA tensors, or any under
+    Triton's interpreter; up to 64 states); or "auto": Triton on a GPU where it can run, else eager.
     Raises ValueError for shapes, dtypes and devices that do not fit and for an impossible impl.
     Source: Gu, Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
     """
-    from geomem.kernels.selective_scan import eager, reference
+    from geomem.kernels.selective_scan import op, reference
 
-    tensors = {
-        **{"delta": delta, "a": a, "b": b, "c": c, "d": d, "z": z},
-        **{"delta_bias": delta_bias, "initial_state": initial_state},
-    }
-    given = {name: tensor for name, tensor in tensors.items() if name != "a"}
-    _check_shapes(u, a, given, lengths)
-    _check_types(u, tensors)
-    implementations = {"reference": reference.selective_scan, "eager": eager.selective_scan}
-    _, run = choose("selective_scan", implementations, impl, auto="eager")
-    return run(
-        *(u, delta, a, b, c, d, z, delta_bias, initial_state, lengths), delta_softplus, last_state
-    )
+    x = Inputs(u, delta, a, b, c, d, z, delta_bias, initial_state)
+    _check_shapes(x, lengths)
+    _check_types(x, lengths)
+    known = implementations(u.device.type, u.dtype, a.shape[2])
+    auto = "triton" if u.is_cuda and "triton" in known else "eager"
+    name, _ = choose("selective_scan", known, impl, auto=auto)
+    options = Options(lengths, delta_softplus, last_state)
+    if name == "reference":
+        return reference.selective_scan(x, options)
+    return ScanResult(*op.call(x, options, name)[:2])

@@ -4,14 +4,17 @@ Nothing is saved but the inputs: the backward pass makes the states of a tile ag
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from geomem.kernels.selective_scan.api import ScanResult
-from geomem.kernels.selective_scan.eager_tile import Inputs, Options, Tile
+from geomem.kernels.selective_scan.eager_tile import Tile
+from geomem.kernels.selective_scan.problem import (
+    Inputs,
+    Options,
+    Results,
+    new_gradients,
+    new_results,
+)
 
 TILE = 1 << 18  # elements of a state at a time
 
@@ -26,57 +29,34 @@ def _tiles(x: Inputs) -> Iterator[tuple[slice, slice]]:
             yield slice(k, k + members), slice(b, b + rows)
 
 
-class _Scan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, options: Options, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
-        x = Inputs(*tensors)  # type: ignore[arg-type]
-        ctx.save_for_backward(*tensors)
-        ctx.options = options
-        ctx.set_materialize_grads(False)
-        (K, B, T, C), S = x.u.shape, x.a.shape[2]
-        y = x.u.new_empty(K, B, T, C)
-        last = x.a.new_empty(K, B if options.last_state else 0, S, C).mT
-        for at in _tiles(x):
-            y[at], h = Tile(x, options, at).forward(options.last_state)
-            if h is not None:
-                last[at] = h
-        return y, last
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, dn = Inputs(*ctx.saved_tensors), None
-        dy = torch.zeros_like(x.u) if dy is None else dy
-        grads = [None if t is None else torch.zeros_like(t) for t in x]
-        per_member = [t is not None and (t.dim() < 4 or t.shape[1] == 1) for t in x]
-        for at in _tiles(x):
-            if dlast is not None and ctx.options.last_state:
-                dn = dlast[at].mT.contiguous()
-            parts = Tile(x, ctx.options, at).backward(dy[at], dn)
-            for whole, part, summed in zip(grads, parts, per_member, strict=True):
-                if whole is None or part is None:
-                    continue
-                if summed:
-                    whole[at[0]] += part
-                else:
-                    whole[at] = part
-        return None, *grads
+def forward(x: Inputs, options: Options) -> Results:
+    """Run the scan tile by tile."""
+    results = new_results(x, options.last_state, saved_rows=0)
+    for at in _tiles(x):
+        results.y[at], h = Tile(x, options, at).forward(options.last_state)
+        if h is not None:
+            results.last_state[at] = h
+    return results
 
 
-def selective_scan(
-    u: Tensor,
-    delta: Tensor,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    d: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial_state: Tensor | None,
-    lengths: Tensor | None,
-    delta_softplus: bool,
-    last_state: bool,
-) -> ScanResult:
-    """`geomem.kernels.selective_scan` for a CPU, same arguments."""
-    options = Options(lengths, delta_softplus, last_state)
-    return ScanResult(*_Scan.apply(options, u, delta, a, b, c, d, z, delta_bias, initial_state))
+def backward(
+    x: Inputs, options: Options, saved: Tensor, dy: Tensor, dlast: Tensor | None
+) -> list[Tensor]:
+    """Return gradients in the order of Inputs, [0] for what is None."""
+    grads, dn = new_gradients(x), None
+    per_member = [t is not None and (t.dim() < 4 or t.shape[1] == 1) for t in x]
+    for whole, summed in zip(grads, per_member, strict=True):
+        if summed:
+            whole.zero_()
+    for at in _tiles(x):
+        if dlast is not None and options.last_state:
+            dn = dlast[at].mT.contiguous()
+        parts = Tile(x, options, at).backward(dy[at], dn)
+        for whole, part, given, summed in zip(grads, parts, x, per_member, strict=True):
+            if given is None or part is None:
+                continue
+            if summed:
+                whole[at[0]] += part
+            else:
+                whole[at] = part
+    return grads

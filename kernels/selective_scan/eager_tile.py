@@ -13,35 +13,14 @@ through X and N, goes step by step, and a single step without a start has none.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from geomem.kernels.selective_scan.problem import Inputs, Options
+
 _LOG2_E = 1.4426950408889634  # exp2 is several times as fast as exp on a CPU
-
-
-class Inputs(NamedTuple):
-    """The differentiable arguments of `selective_scan` in its order, or their gradients."""
-
-    u: Tensor
-    delta: Tensor
-    a: Tensor
-    b: Tensor
-    c: Tensor
-    d: Tensor | None
-    z: Tensor | None
-    delta_bias: Tensor | None
-    initial_state: Tensor | None
-
-
-class Options(NamedTuple):
-    """The other arguments of `selective_scan`."""
-
-    lengths: Tensor | None
-    softplus: bool
-    last_state: bool
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:

@@ -4,36 +4,25 @@ K members · B sequences · T positions · C channels · S states per channel
 """
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from geomem.kernels.selective_scan.api import ScanResult
+from geomem.kernels.selective_scan.problem import Inputs, Options
 
 
-def selective_scan(
-    u: Tensor,
-    delta: Tensor,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    d: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial_state: Tensor | None,
-    lengths: Tensor | None,
-    delta_softplus: bool,
-    last_state: bool,
-) -> ScanResult:
-    """Reference of `geomem.kernels.selective_scan`, same arguments."""
+def selective_scan(x: Inputs, options: Options) -> ScanResult:
+    """Return what `geomem.kernels.selective_scan` says it equals."""
+    u, delta, a, b, c, d, z, delta_bias, initial_state = x
+    lengths = options.lengths
     (K, B, T, C), S, dtype = u.shape, a.shape[2], u.dtype
     if lengths is not None:
         past = torch.arange(T, device=u.device)[:, None] >= lengths[:, :, None, None]
-        u, delta, b, c = (x.masked_fill(past, 0) for x in (u, delta, b, c))
+        u, delta, b, c = (t.masked_fill(past, 0) for t in (u, delta, b, c))
         z = None if z is None else z.masked_fill(past, 0)
-    u, dt, b, c = (x.to(a.dtype) for x in (u, delta, b, c))
+    u, dt, b, c = (t.to(a.dtype) for t in (u, delta, b, c))
     if delta_bias is not None:
         dt = dt + delta_bias[:, None, None]
-    if delta_softplus:
+    if options.softplus:
         dt = torch.logaddexp(dt, dt.new_zeros(()))  # F.softplus is linear from 20 on
     if lengths is not None:
         dt = dt.masked_fill(past, 0)
@@ -48,4 +37,4 @@ def selective_scan(
         y = y + d[:, None, None] * u
     if z is not None:
         y = y * F.silu(z.to(a.dtype))
-    return ScanResult(y.to(dtype), h if last_state else h[:, :0])
+    return ScanResult(y.to(dtype), h if options.last_state else h[:, :0])
