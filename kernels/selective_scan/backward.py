@@ -187,7 +187,7 @@ def backward_kernel(
                     if z is not None:
                         r = tl.where(step == i, tl.sum(c_i * states[i + 1], 1)[:, None, :], r)
                 out_n = (k * B + row) * T + s0
-                to = (group * (K * B * T) + out_n) * S + column * S + state[:, None]
+                to = (group * K * B * T + out_n) * S + column * S + state[:, None]
                 in_rows = (state < S)[:, None] & (column < here)
                 _collect(db + to, db_tile, in_rows, repeat > 0)
                 _collect(dc + to, dc_tile, in_rows, repeat > 0)
