@@ -44,7 +44,7 @@ def energy_share(embedding: Array, basis: Floats) -> Floats:
 
 
 def effective_rank(embedding: Array) -> Floats:
-    """exp of the entropy of the singular values' shares of their sum, [...] (Roy (Roy, Vetterli 2007) Vetterli)."""
+    """exp of the entropy of the singular values, as shares of their sum, [...] (Roy, Vetterli)."""
     values = np.linalg.svd(_float64(embedding), compute_uv=False)
     total = values.sum(-1, keepdims=True)
     shares = values / np.where(total > 0, total, 1)

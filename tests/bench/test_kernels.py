@@ -169,7 +169,7 @@ def test_who_finds_no_memory_beside_others_is_timed_alone(monkeypatch, short_of)
 
     def hungry(x, embedding, targets):
         calls.append(None)
-        if len(calls) == (4 if short_of == "beside others" else 7):
+        if len(calls) == (4 if short_of == "beside others" else 5):
             raise torch.OutOfMemoryError("out of memory")
         return LOSS(x, embedding, targets)
 
