@@ -114,18 +114,23 @@ class Mamba:
         S, a = self.state, -torch.exp(params[f"{at}A_log"])
         d, bias = params[f"{at}D"], params[f"{at}dt.bias"]
 
-        def run(place: Place, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        def run(place: Place, state: Tensor | None, last_state: bool) -> tuple[Tensor, Tensor]:
             b, c = (at_place(part, place) for part in (bc[..., :S], bc[..., S:]))
             inputs = (at_place(u, place), at_place(dt, place), a, b, c)
             return selective_scan(
-                *inputs, d=d, z=at_place(z, place), delta_bias=bias, initial_state=state
+                *inputs,
+                d=d,
+                z=at_place(z, place),
+                delta_bias=bias,
+                initial_state=state,
+                last_state=last_state,
             )
 
         parts = []
         for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
             state = None
             if prefix is not None:
-                y, state = run(prefix, None)
+                y, state = run(prefix, None, last_state=True)
                 parts.append(y.flatten(1, 2))
-            parts.append(run(place, state)[0].flatten(1, 2))
+            parts.append(run(place, state, last_state=False)[0].flatten(1, 2))
         return torch.cat(parts, 1)
