@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
+from geomem.kernels.linear_cross_entropy import op
 from geomem.kernels.linear_cross_entropy.problem import Problem
 
 
 class Targets(NamedTuple):
     """Several weighted targets per row, as a sorted list of entries.
 
-    row: int64 [K, M], the row n of each entry, ascending, -1 for padding at the end;
-    token: int64 [K, M], no token twice in a row; weight: float [K, M].
+    row: int64 [K, M], the row n of each entry, ascending, -1 for padding at the end alone;
+    token: int64 [K, M], no token twice in a row; weight: float [K, M], not negative.
     """
 
     row: Tensor
@@ -105,12 +106,14 @@ def linear_cross_entropy(
     int64 [K], tokens at or past a member's size are masked; metrics: fill argmax, rank and ties.
     Sums are taken in float32 (float64 for float64). Gradients go to x and embedding through
     `loss`; the other results are detached, and there are no second derivatives.
-    impl: "reference", "triton" (CUDA tensors, or any under Triton's interpreter), or "auto", which
-    is Triton where it can run. Raises ValueError for shapes and dtypes that do not fit and for an
-    impl that cannot run here.
+    impl: "reference", "triton" (CUDA tensors, or CPU tensors under Triton's interpreter), or
+    "auto": Triton for CUDA tensors of bfloat16 or float32 where it is installed, else the
+    reference. Raises ValueError for shapes and dtypes that do not fit and for an impl that cannot
+    run here.
+    Source: the target column is kept out of the row's sum, and exponentials are stored beside one
+    centre per row, so that a softmax needs no second pass (compare Milakov, Gimelshein, "Online
+    normalizer calculation for softmax", 2018).
     """
-    from geomem.kernels.linear_cross_entropy import op
-
     row, token, weight = targets if isinstance(targets, Targets) else (None, targets, None)
     want_dx, want_de = (torch.is_grad_enabled() and t.requires_grad for t in (x, embedding))
     problem = Problem(

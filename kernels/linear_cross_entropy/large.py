@@ -5,8 +5,6 @@ all that is ever written of the size of the logits, for one chunk at a time. Wit
 dx = factor (P @ embedding) and de = P.T @ xs.
 """
 
-from typing import NamedTuple
-
 import torch
 import triton
 from torch import Tensor
@@ -19,14 +17,14 @@ from geomem.kernels.linear_cross_entropy.configs import (
     RESCALE,
     Config,
     large_config,
-    scores_config,
 )
 from geomem.kernels.linear_cross_entropy.large_rows import finish, over_tiles, rescale
-from geomem.kernels.linear_cross_entropy.large_targets import begins, extremes, scores
+from geomem.kernels.linear_cross_entropy.large_targets import LargeTargets, find_targets
 from geomem.kernels.linear_cross_entropy.large_tiles import counts, exponentials
 from geomem.kernels.linear_cross_entropy.problem import (
     Outputs,
     Problem,
+    acc_dtype,
     list_strides,
     of_members,
     total_weight,
@@ -40,26 +38,10 @@ from geomem.kernels.linear_cross_entropy.workspace import (
 )
 
 
-class _Targets(NamedTuple):
-    """score [K, M]; best, worst [K, N]; the rest for several targets per row only.
-
-    begin [K, N + 1]: entries of each row; starts [K, blocks * tiles + 1]: entries of each tile in
-    row and token [K, M], which are sorted by tile.
-    """
-
-    score: Tensor
-    best: Tensor
-    worst: Tensor
-    begin: Tensor | None
-    starts: Tensor | None
-    row: Tensor | None
-    token: Tensor
-
-
 def run(p: Problem, out: Outputs) -> None:
     """Fill `out` for a problem whose inner dimensions are contiguous."""
     K, N, V = *p.x.shape[:2], p.embedding.shape[1]
-    total, targets = total_weight(p), _targets(p)
+    total, targets = total_weight(p), find_targets(p)
     training = p.want_dx or p.want_de
     if p.metrics or not training:
         tiles = triton.cdiv(V, large_config(p.x.dtype).columns)
@@ -75,62 +57,14 @@ def run(p: Problem, out: Outputs) -> None:
 
 
 def _part(
-    p: Problem, out: Outputs, targets: _Targets, total: Tensor, at: Chunk
-) -> tuple[Problem, Outputs, _Targets, Tensor]:
+    p: Problem, out: Outputs, targets: LargeTargets, total: Tensor, at: Chunk
+) -> tuple[Problem, Outputs, LargeTargets, Tensor]:
     k, k_end = at.k, at.k_end
     own = of_members(p, k, k_end), of_members(out, k, k_end), of_members(targets, k, k_end)
     return *own, total[k:k_end]
 
 
-def _targets(p: Problem) -> _Targets:
-    (K, N, D), M = p.x.shape, p.token.shape[1]
-    c = scores_config(p.x.dtype)
-    score = torch.empty_like(p.token, dtype=_acc(p))
-    blocks = triton.cdiv(M, c.rows)
-    scores[(K * blocks,)](
-        p.x, p.embedding, p.row, p.token, score, M, D, blocks,
-        *p.x.stride()[:2], *p.embedding.stride()[:2], *list_strides(p)[:2],
-        BLOCK=c.rows, BD=c.depth, acc_type=acc_type_of(p.x.dtype),
-        num_warps=c.warps, num_stages=c.stages,
-    )  # fmt: skip
-    if p.row is None:
-        return _Targets(score, score, score, None, None, None, p.token)
-    begin = _begins(p.row, N + 1)
-    best, worst = score.new_empty(2, K, N).unbind()
-    extremes[(K * N,)](
-        score, begin, best, worst, N, M,
-        BLOCK=LIST.rows, acc_type=acc_type_of(p.x.dtype), num_warps=LIST.warps,
-    )  # fmt: skip
-    return _Targets(score, best, worst, begin, *_by_tile(p, large_config(p.x.dtype)))
-
-
-def _begins(keys: Tensor, Q: int) -> Tensor:
-    """First entry at or past each of 0 ... Q - 1 in ascending keys [K, M], int32 [K, Q]."""
-    (K, M), blocks = keys.shape, triton.cdiv(Q, LIST.rows)
-    begin = torch.empty((K, Q), dtype=torch.int32, device=keys.device)
-    begins[(K * blocks,)](
-        keys, begin, Q, M, M.bit_length(), blocks, keys.stride(0),
-        BLOCK=LIST.rows, num_warps=LIST.warps,
-    )  # fmt: skip
-    return begin
-
-
-def _by_tile(p: Problem, c: Config) -> tuple[Tensor, Tensor, Tensor]:
-    assert p.row is not None
-    N, V = p.x.shape[1], p.embedding.shape[1]
-    tiles = triton.cdiv(V, c.columns)
-    buckets = triton.cdiv(N, c.rows) * tiles
-    key = p.row // c.rows * tiles + p.token // c.columns
-    key, order = torch.where(p.row >= 0, key, buckets).sort(dim=1, stable=True)
-    row, token = (t.gather(1, order).int() for t in (p.row, p.token))
-    return _begins(key, buckets + 1), row, token
-
-
-def _acc(p: Problem) -> torch.dtype:
-    return torch.float64 if p.x.dtype == torch.float64 else torch.float32
-
-
-def _tile_arguments(p: Problem, t: _Targets, at: Chunk) -> tuple[Config, dict[str, object]]:
+def _tile_arguments(p: Problem, t: LargeTargets, at: Chunk) -> tuple[Config, dict[str, object]]:
     """What both kernels on tiles take by name: of the chunk, and of the targets for masking."""
     c, V = large_config(p.x.dtype), p.embedding.shape[1]
     shared = {
@@ -147,41 +81,41 @@ def _tile_arguments(p: Problem, t: _Targets, at: Chunk) -> tuple[Config, dict[st
     return c, shared
 
 
-def _evaluate(p: Problem, out: Outputs, t: _Targets, total: Tensor, at: Chunk) -> None:
+def _evaluate(p: Problem, out: Outputs, t: LargeTargets, total: Tensor, at: Chunk) -> None:
     (K, N, _), rows = p.x.shape, at.n_end - at.n
     c, shared = _tile_arguments(p, t, at)
     tiles = triton.cdiv(p.embedding.shape[1], c.columns)
-    peaks, sums = p.x.new_empty((2, K, tiles, rows), dtype=_acc(p)).unbind()
+    peaks, sums = p.x.new_empty((2, K, tiles, rows), dtype=acc_dtype(p.x.dtype)).unbind()
     columns, above, equal = p.x.new_empty((3, K, tiles, rows), dtype=torch.int32).unbind()
     grid = (K * triton.cdiv(rows, c.rows) * tiles,)
     counts[grid](
         p.x, p.embedding, t.worst, peaks=peaks, sums=sums, columns=columns, above=above,
         equal=equal, worsts_k=t.worst.stride(0), **shared,
     )  # fmt: skip
-    top, s_neg = p.x.new_empty((2, K, N), dtype=_acc(p)).unbind()
+    top, s_neg = p.x.new_empty((2, K, N), dtype=acc_dtype(p.x.dtype)).unbind()
     _over_tiles(p, out, at, (peaks, sums, columns, above, equal), (top, None, s_neg))
     _finish(p, out, t, total, at, (top, s_neg), None, None)
 
 
-def _train(p: Problem, out: Outputs, t: _Targets, total: Tensor, at: Chunk) -> None:
+def _train(p: Problem, out: Outputs, t: LargeTargets, total: Tensor, at: Chunk) -> None:
     (K, N, _), rows, V = p.x.shape, at.n_end - at.n, p.embedding.shape[1]
     c, shared = _tile_arguments(p, t, at)
     tiles = triton.cdiv(V, c.columns)
     P = p.x.new_empty((K, rows, padded(V)))
-    peaks, sums = p.x.new_empty((2, K, tiles, rows), dtype=_acc(p)).unbind()
+    peaks, sums = p.x.new_empty((2, K, tiles, rows), dtype=acc_dtype(p.x.dtype)).unbind()
     grid = (K * triton.cdiv(rows, c.rows) * tiles,)
     exponentials[grid](
         p.x, p.embedding, t.best, p=P, peaks=peaks, sums=sums, centres_k=t.best.stride(0),
         p_k=P.stride(0), p_n=P.stride(1), **shared,
     )  # fmt: skip
-    top, low, s_neg = p.x.new_empty((3, K, N), dtype=_acc(p)).unbind()
+    top, low, s_neg = p.x.new_empty((3, K, N), dtype=acc_dtype(p.x.dtype)).unbind()
     _over_tiles(p, out, at, (peaks, sums, None, None, None), (top, low, s_neg))
     blocks = triton.cdiv(rows, RESCALE.rows)
     rescale[(K * blocks,)](
         P, peaks, top, low, t.best, N, V, at.n, tiles, rows, blocks, *P.stride()[:2],
         BLOCK=RESCALE.rows, BV=c.columns, acc_type=acc_type_of(p.x.dtype), num_warps=RESCALE.warps,
     )  # fmt: skip
-    factor = p.x.new_empty((K, rows, 1), dtype=_acc(p))
+    factor = p.x.new_empty((K, rows, 1), dtype=acc_dtype(p.x.dtype))
     _finish(p, out, t, total, at, (top, s_neg), factor, P)
     P, chunk = P[:, :, :V], slice(at.n, at.n_end)
     if p.want_dx:
@@ -210,7 +144,7 @@ def _over_tiles(
 def _finish(
     p: Problem,
     out: Outputs,
-    t: _Targets,
+    t: LargeTargets,
     total: Tensor,
     at: Chunk,
     sums: tuple[Tensor, Tensor],

@@ -183,7 +183,7 @@ def finish(
 
     w = Q * 0 + 1
     if row_weights is not None:
-        at = k * row_weights_k + n * row_weights_n
+        at = k * row_weights_k + n.to(tl.int64) * row_weights_n
         w = tl.load(row_weights + at, mask=inside, other=0).to(acc_type)
     s = negative + pos
     tl.store(row_loss + out, w * _per_row(loss, begin), mask=inside)

@@ -6,10 +6,21 @@ no such list: entry n is row n's.
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 # ruff: noqa: ANN001, ANN201
 
+from typing import NamedTuple
+
+import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
-from geomem.kernels._tiles import dot
+from geomem.kernels._tiles import acc_type_of, dot
+from geomem.kernels.linear_cross_entropy.configs import (
+    LIST,
+    Config,
+    large_config,
+    scores_config,
+)
+from geomem.kernels.linear_cross_entropy.problem import Problem, acc_dtype, list_strides
 from geomem.kernels.linear_cross_entropy.tile import NEVER, first_entry
 
 _SIZES = ["N", "M", "Q", "steps", "blocks"]
@@ -66,3 +77,61 @@ def extremes(score, begin, best, worst, N, M, BLOCK: tl.constexpr, acc_type: tl.
         low = tl.where(at < end, tl.minimum(low, z), low)
     tl.store(best + k * N + n, tl.max(high, 0))
     tl.store(worst + k * N + n, tl.where(start < end, tl.min(low, 0), NEVER))
+
+
+class LargeTargets(NamedTuple):
+    """score [K, M]; best, worst [K, N]; the rest for several targets per row only.
+
+    begin [K, N + 1]: entries of each row; starts [K, blocks * tiles + 1]: entries of each tile in
+    row and token [K, M], which are sorted by tile. Hard targets: token is the caller's.
+    """
+
+    score: Tensor
+    best: Tensor
+    worst: Tensor
+    begin: Tensor | None
+    starts: Tensor | None
+    row: Tensor | None
+    token: Tensor
+
+
+def find_targets(p: Problem) -> LargeTargets:
+    """Score the targets of a problem, and sort them for the kernels on tiles."""
+    (K, N, D), M = p.x.shape, p.token.shape[1]
+    c, acc_type = scores_config(p.x.dtype), acc_type_of(p.x.dtype)
+    score = p.x.new_empty((K, M), dtype=acc_dtype(p.x.dtype))
+    blocks = triton.cdiv(M, c.rows)
+    scores[(K * blocks,)](
+        p.x, p.embedding, p.row, p.token, score, M, D, blocks,
+        *p.x.stride()[:2], *p.embedding.stride()[:2], *list_strides(p)[:2],
+        BLOCK=c.rows, BD=c.depth, acc_type=acc_type, num_warps=c.warps, num_stages=c.stages,
+    )  # fmt: skip
+    if p.row is None:
+        return LargeTargets(score, score, score, None, None, None, p.token)
+    begin = _begins(p.row, N + 1)
+    best, worst = score.new_empty(2, K, N).unbind()
+    extremes[(K * N,)](
+        score, begin, best, worst, N, M,
+        BLOCK=LIST.rows, acc_type=acc_type, num_warps=LIST.warps,
+    )  # fmt: skip
+    return LargeTargets(score, best, worst, begin, *_by_tile(p, p.row, large_config(p.x.dtype)))
+
+
+def _begins(keys: Tensor, Q: int) -> Tensor:
+    """First entry at or past each of 0 ... Q - 1 in ascending keys [K, M], int32 [K, Q]."""
+    (K, M), blocks = keys.shape, triton.cdiv(Q, LIST.rows)
+    begin = torch.empty((K, Q), dtype=torch.int32, device=keys.device)
+    begins[(K * blocks,)](
+        keys, begin, Q, M, M.bit_length(), blocks, keys.stride(0),
+        BLOCK=LIST.rows, num_warps=LIST.warps,
+    )  # fmt: skip
+    return begin
+
+
+def _by_tile(p: Problem, row: Tensor, c: Config) -> tuple[Tensor, Tensor, Tensor]:
+    tiles = triton.cdiv(p.embedding.shape[1], c.columns)
+    buckets = triton.cdiv(p.x.shape[1], c.rows) * tiles
+    key = row // c.rows * tiles + p.token // c.columns
+    key, order = torch.where(row >= 0, key, buckets).sort(dim=1, stable=True)
+    sorted_row, sorted_token = (t.gather(1, order).int() for t in (row, p.token))
+    return _begins(key, buckets + 1), sorted_row, sorted_token

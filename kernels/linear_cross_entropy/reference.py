@@ -57,12 +57,12 @@ class _Entries(NamedTuple):
 def _entries(p: Problem, start: int, stop: int) -> _Entries:
     acc = acc_dtype(p.x.dtype)
     if p.row is None or p.weight is None:
-        token, row = p.token[:, start:stop], None
+        token = p.token[:, start:stop]
         invalid = token < 0
         weight = valid = 1 - invalid.to(acc)
         if p.row_weights is not None:
             weight = weight * p.row_weights[:, start:stop]
-        return _Entries(row, token.clamp(min=0), weight, valid, invalid, stop - start)
+        return _Entries(None, token.clamp(min=0), weight, valid, invalid, stop - start)
     row, token, weight = p.row, p.token, p.weight
     invalid = (row < start) | (row >= stop)
     if row.device.type == "cpu" and stop - start < p.x.shape[1]:

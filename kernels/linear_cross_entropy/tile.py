@@ -188,7 +188,7 @@ def whole_rows(
     u = z * LOG2_E - centre[:, None]
     g, q_sum, s, loss = softmax_gradient(u, v, start, end, count, token, weight)
     if row_weights is not None:
-        w = tl.load(row_weights + n * row_weights_n, mask=inside, other=0).to(acc_type)
+        w = tl.load(row_weights + n.to(tl.int64) * row_weights_n, mask=inside, other=0).to(acc_type)
         q_sum *= w
         loss *= w
     tl.store(lse + n, (centre + tl.log2(s)) * LN_2, mask=inside)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from geomem.kernels.linear_cross_entropy.problem import acc_dtype
+
 BUDGET = 128 << 20  # bytes of workspace, unless the floor needs more
 FLOOR = 2048  # rows of a member at a time: fewer would read and write the embedding too often
 BLOCK = 128  # chunks begin at multiples of every tile's rows
@@ -47,20 +49,21 @@ def padded(V: int) -> int:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b for batches, accumulated and returned in float (double for doubles)."""
-    if a.dtype in (torch.float32, torch.float64):
-        return torch.bmm(a, b)
-    if a.is_cuda:
-        return torch.bmm(a, b, out_dtype=torch.float32)
-    return torch.bmm(a.float(), b.float())
+    """a @ b for batches, accumulated and returned in float (double for doubles).
+
+    Products of floats obey PyTorch's setting, which keeps them out of TF32 unless told otherwise.
+    """
+    if a.is_cuda and a.dtype == torch.bfloat16:
+        result: Tensor = torch.ops.aten.bmm.dtype(a, b, torch.float32)
+        return result
+    acc = acc_dtype(a.dtype)
+    return torch.bmm(a.to(acc), b.to(acc))
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor, first: bool) -> None:
-    """Add a @ b for batches to out, which holds nothing yet if first."""
-    if a.dtype != out.dtype and not a.is_cuda:
-        a, b = a.to(out.dtype), b.to(out.dtype)
-    if a.dtype == out.dtype:
-        torch.baddbmm(out, a, b, beta=0.0 if first else 1.0, out=out)
+    """Add a @ b for batches to out, float or double, which holds nothing yet if first."""
+    beta = 0.0 if first else 1.0
+    if a.is_cuda and a.dtype == torch.bfloat16:
+        torch.ops.aten.baddbmm.dtype_out(out, a, b, torch.float32, beta=beta, out=out)
     else:
-        beta = 0.0 if first else 1.0
-        torch.baddbmm(out, a, b, out_dtype=out.dtype, beta=beta, out=out)
+        torch.baddbmm(out, a.to(out.dtype), b.to(out.dtype), beta=beta, out=out)
