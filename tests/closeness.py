@@ -6,14 +6,13 @@ from torch import Tensor
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """Frobenius norm of the difference in units of the expected tensor's norm."""
-    expected = expected.double()
-    return float((actual.double() - expected).norm() / expected.norm())
+    actual, expected = actual.detach().double(), expected.detach().double()
+    return float((actual - expected).norm() / expected.norm())
 
 
 def assert_close(actual: Tensor, expected: Tensor, budget: float) -> None:
     """Hold an op against an fp64 reference; the budget has to be one that zeros would miss."""
     assert expected.dtype == torch.float64
-    actual, expected = actual.detach(), expected.detach()
     assert actual.shape == expected.shape
     assert relative_error(torch.zeros_like(actual), expected) > 10 * budget, "zeros would pass"
     error = relative_error(actual, expected)

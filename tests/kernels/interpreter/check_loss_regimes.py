@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from geomem.kernels import Targets
 from geomem.kernels.linear_cross_entropy import configs
 from tests.closeness import assert_as_good, assert_close, relative_error
 from tests.kernels.loss_cases import inputs, memorised, ours, ranks, several, textbook
@@ -94,6 +95,20 @@ def test_keeps_the_gradient_of_memorised_facts(shape, probability):
     assert_close(ours_de, de, 5e-3)
 
 
+@pytest.mark.parametrize("V", [4, 500, 700])
+@pytest.mark.parametrize("kind", ["hard", "several"])
+def test_gradient_of_one_minus_p_survives_where_fp32_probabilities_are_one(V, kind):
+    """At a gap of 40 nats even fp64 rounds p to 1; the small numbers are known in closed form."""
+    e = torch.zeros(1, V, 4)
+    e[0, :4] = torch.eye(4)
+    x, t = torch.tensor([[[40.0, 0, 0, 0]]]), torch.tensor([[0]])
+    small = torch.tensor(-40.0).double().exp()
+    t = Targets(t, t, torch.ones(1, 1)) if kind == "several" else t
+    result, dx, _ = ours(x, e, t, impl="triton")
+    assert_close(result.loss, (V - 1) * small[None], 1e-6)
+    assert_close(dx, small * torch.tensor([[[1.0 - V, 1, 1, 1]]]).double(), 1e-6)
+
+
 @pytest.mark.parametrize("V", [100, 500, 700])
 def test_scores_too_far_apart_for_one_scale(V):
     """Targets hundreds of powers of two below the best: the large regime rescales its tiles."""
@@ -131,6 +146,18 @@ def test_ties_are_counted_apart(V, kind):
     assert torch.equal(result.rank, rank)
     assert torch.equal(result.ties, ties)
     assert torch.equal(result.argmax, logits.argmax(-1))
+
+
+@pytest.mark.parametrize("V", [7, 300, 600])
+@pytest.mark.parametrize("kind", ["hard", "several"])
+def test_where_all_scores_tie_the_first_token_wins(V, kind):
+    x, e, t = torch.zeros(1, 3, 4), torch.zeros(1, V, 4), torch.tensor([[0, 5, V - 1]])
+    if kind == "several":
+        t = Targets(torch.arange(3)[None], t, torch.ones(1, 3))
+    result = ours(x, e, t, metrics=True, impl="triton")[0]
+    assert not result.argmax.any()
+    assert not result.rank.any()
+    assert (result.ties == V - 1).all()
 
 
 @pytest.mark.parametrize("V", [5, 130, 520])
