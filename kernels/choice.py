@@ -1,7 +1,8 @@
 """How an op's implementation is chosen: explicitly, or once by `auto`, never silently."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -17,6 +18,20 @@ def runs_triton(device_type: str) -> bool:
     return TRITON and (device_type == "cpu" if INTERPRETED else device_type == "cuda")
 
 
+_listeners: list[dict[str, str]] = []
+
+
+@contextlib.contextmanager
+def recorded_choices() -> Iterator[dict[str, str]]:
+    """Yield a mapping op -> implementation that fills with what is chosen meanwhile."""
+    found: dict[str, str] = {}
+    _listeners.append(found)
+    try:
+        yield found
+    finally:
+        _listeners[:] = [other for other in _listeners if other is not found]
+
+
 def choose(op: str, implementations: Mapping[str, T], impl: str, auto: str) -> tuple[str, T]:
     """Return (name, function) of the implementation that `impl` asks for.
 
@@ -26,4 +41,6 @@ def choose(op: str, implementations: Mapping[str, T], impl: str, auto: str) -> t
     if name not in implementations:
         known = ", ".join(["auto", *implementations])
         raise ValueError(f"{op}: impl={impl!r} is not available here; choose one of {known}")
+    for found in _listeners:
+        found[op] = name
     return name, implementations[name]

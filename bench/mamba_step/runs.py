@@ -36,8 +36,7 @@ class Trainer:
 
     def __init__(self, sizes: dict[str, int], device: str) -> None:
         from geomem.train.config.run import RunConfig
-        from geomem.train.stack import batches, build, members, state, step
-        from geomem.train.tasks.in_weights import build_tables
+        from geomem.train.stack import build, members, state, step
 
         self.run = RunConfig.model_validate(
             {
@@ -54,11 +53,10 @@ class Trainer:
             }
         )
         runs, place = [self.run], torch.device(device)
-        self.tables = build_tables(runs).to(place)
-        model: Any = build.build_model(self.run, self.tables)
+        self.task = build.build_task(runs, place)
+        model: Any = build.build_model(self.run, self.task)
         self.state = state.State(runs, model, place)
-        stage = members.stages_of(self.run)[0]
-        self.batches = batches.Batches(runs, self.tables, stage, place)
+        self.task.enter(members.stages_of(self.run)[0])
         self.rates = members.rate_table(runs, 0, 0, STEPS).to(place)
         self._step = step.Step(runs, model, self.state, members.Settings(runs, place))
 
@@ -66,7 +64,7 @@ class Trainer:
         """Sample a batch, train on it and return the loss before the step."""
         i = self.state.step % STEPS
         before = self.state.loss_sum.clone()
-        self._step(self.batches.parts(i), self.rates[i], i)
+        self._step(self.task.parts(i), self.rates[i], i)
         return (self.state.loss_sum - before)[0]
 
 
@@ -91,7 +89,7 @@ class Peer:
         )
         self._rates = ours.rates[:, 0].tolist()
         make = _padded if padded else _apart
-        self._batches = [make(ours.batches.parts(i)) for i in range(KEPT_BATCHES)]
+        self._batches = [make(ours.task.parts(i)) for i in range(KEPT_BATCHES)]
         self._at = 0
 
     def step(self) -> Tensor:
@@ -145,7 +143,7 @@ def _copy(ours: Trainer, device: str) -> Any:
     package = import_peer("transformers.models.mamba.modeling_mamba", "transformers")
     settings: Any = ours.run.model
     config = package.MambaConfig(
-        vocab_size=ours.tables.vocab,
+        vocab_size=ours.task.vocab,
         hidden_size=settings.width,
         state_size=settings.state,
         num_hidden_layers=settings.layers,

@@ -1,4 +1,4 @@
-"""From a stack's configuration to its model."""
+"""From a stack's configuration to its task and its model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,23 +8,29 @@ from torch import Tensor
 from geomem.models import FeedForward, Mamba, Model, Node2Vec, Transformer
 from geomem.train.config import model as config
 from geomem.train.config.run import RunConfig
-from geomem.train.tasks.in_weights import Tables
+from geomem.train.stack.in_weights import InWeightsTask
+from geomem.train.stack.task import Task
 
 _INIT_FIELDS = ("token_std", "position_std", "weight_std")
 
 
-def build_model(run: RunConfig, tables: Tables) -> Model | Node2Vec:
+def build_task(runs: Sequence[RunConfig], device: torch.device) -> Task:
+    """Return what the runs of a stack learn from."""
+    return InWeightsTask(runs, device)
+
+
+def build_model(run: RunConfig, task: Task) -> Model | Node2Vec:
     """Return the model that every member of the run's stack has."""
     if isinstance(run.model, config.Node2Vec):
         dtype = getattr(torch, run.model.dtype)
-        return Node2Vec(tables.graph.n, run.model.width, run.model.tie, dtype)
+        return Node2Vec(task.vocab, run.model.width, run.model.tie, dtype)
     structure = run.model.model_dump(exclude={"kind", "dropout", *_INIT_FIELDS})
     if isinstance(run.model, config.Transformer):
-        return Transformer(vocab=tables.vocab, context=tables.context, **structure)
+        return Transformer(vocab=task.vocab, context=task.context, **structure)
     if isinstance(run.model, config.Mamba):
         structure.pop("dt_rank")
-        return Mamba(vocab=tables.vocab, rank=run.model.rank, **structure)
-    return FeedForward(vocab=tables.vocab, **structure)
+        return Mamba(vocab=task.vocab, rank=run.model.rank, **structure)
+    return FeedForward(vocab=task.vocab, **structure)
 
 
 def initial_settings(runs: Sequence[RunConfig]) -> Mapping[str, Tensor]:

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from geomem.models import Model, Neighbours, Node2Vec
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.batches import Batches
-from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
-from geomem.train.tasks.in_weights import Tables
+from geomem.train.stack.task import Task
 
 
 class Learner(Protocol):
@@ -35,34 +34,32 @@ class Learner(Protocol):
 class TokenLearner:
     """Batches of tokens, loss, gradient, AdamW."""
 
-    def __init__(
-        self, runs: Sequence[RunConfig], tables: Tables, model: Model, state: State
-    ) -> None:
-        self._runs, self._tables, self._model, self._state = runs, tables, model, state
+    def __init__(self, runs: Sequence[RunConfig], task: Task, model: Model, state: State) -> None:
+        self._task, self._model, self._state = task, model, state
         self._step = Step(runs, model, state, Settings(runs, state.active.device))
 
     def enter(self, stage: Stage) -> None:
         """See `Learner.enter`."""
-        self._batches = Batches(self._runs, self._tables, stage, self._state.active.device)
+        self._task.enter(stage)
 
     def step(self, lr: Tensor, in_stage: int) -> None:
         """See `Learner.step`."""
-        self._step(self._batches.parts(in_stage), lr, in_stage)
+        self._step(self._task.parts(in_stage), lr, in_stage)
 
     def evaluate(self) -> dict[str, Tensor]:
-        """See `evaluation.evaluate`."""
-        return evaluate(self._model, self._state.arena.params, self._tables)
+        """See `Task.evaluate`."""
+        return self._task.evaluate(self._model, self._state.arena.params)
 
 
 class GraphLearner:
     """Gradient ascent of Node2Vec on the edge examples themselves."""
 
     def __init__(
-        self, runs: Sequence[RunConfig], tables: Tables, model: Node2Vec, state: State
+        self, runs: Sequence[RunConfig], task: InWeightsTask, model: Node2Vec, state: State
     ) -> None:
         self._model, self._state = model, state
         self._divergence_loss = Settings(runs, state.active.device).divergence_loss
-        edges = tables.edges  # nodes are their own tokens here, the same for every member
+        edges = task.tables.edges  # nodes are their own tokens here, the same for every member
         self._graph = Neighbours.of(edges.source[0], edges.target[0], model.nodes, model.dtype)
 
     def enter(self, stage: Stage) -> None:
@@ -91,9 +88,10 @@ class GraphLearner:
 
 
 def build_learner(
-    runs: Sequence[RunConfig], tables: Tables, model: Model | Node2Vec, state: State
+    runs: Sequence[RunConfig], task: Task, model: Model | Node2Vec, state: State
 ) -> Learner:
     """Return what trains the stack's model."""
     if isinstance(model, Node2Vec):
-        return GraphLearner(runs, tables, model, state)
-    return TokenLearner(runs, tables, model, state)
+        assert isinstance(task, InWeightsTask)
+        return GraphLearner(runs, task, model, state)
+    return TokenLearner(runs, task, model, state)

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from geomem.kernels.choice import recorded_choices
 from geomem.train.config.run import RunConfig
 from geomem.train.stack import checkpoint as checkpoints
-from geomem.train.stack.batches import gather_rows
-from geomem.train.stack.build import build_model
+from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.learner import build_learner
 from geomem.train.stack.members import (
     Settings,
@@ -22,9 +22,8 @@ from geomem.train.stack.members import (
     rate_table,
     stages_of,
 )
-from geomem.train.stack.result import StackResult, collect
+from geomem.train.stack.result import StackResult, collect, provenance
 from geomem.train.stack.state import State
-from geomem.train.tasks.in_weights import Tables, build_tables
 
 REPORT_SECONDS = 0.5
 
@@ -48,11 +47,11 @@ class Progress:
 class _Trainer:
     def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
         self.runs, self.device = runs, device
-        self.tables: Tables = build_tables(runs).to(device)
-        self.model = build_model(runs[0], self.tables)
+        self.task = build_task(runs, device)
+        self.model = build_model(runs[0], self.task)
         self.state = State(runs, self.model, device)
         self.settings = Settings(runs, device)
-        self.learner = build_learner(runs, self.tables, self.model, self.state)
+        self.learner = build_learner(runs, self.task, self.model, self.state)
         self.own_points = [evaluation_steps(run) for run in runs]
         self.points = set().union(*self.own_points)
         self.history = set().union(*(history_steps(run) for run in runs))
@@ -125,7 +124,7 @@ class _Trainer:
         state = self.state
         if state.step in self.history and state.step not in state.history_step:
             table = state.arena.params["embedding"].detach()
-            state.history.append(gather_rows(table, self.tables.node_token).cpu())
+            state.history.append(self.task.embedding(table).cpu())
             state.history_step.append(state.step)
 
     def progress(self) -> Progress:
@@ -185,7 +184,8 @@ def train_stack(
             report(trainer.progress())
             reported = now
 
-    with _denormals_flushed():
+    with _denormals_flushed(), recorded_choices() as chosen:
         trainer.train(between)
+    parts = collect(runs, trainer.task, trainer.state, keep_parameters)
     wall = time.monotonic() - begin
-    return collect(runs, trainer.tables, trainer.state, device, wall, keep_parameters)
+    return StackResult(parts.tensors, parts.metadata | provenance(device, chosen, wall))

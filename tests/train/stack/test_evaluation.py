@@ -36,7 +36,7 @@ def test_exact_match_equals_greedy_decoding(make_run, task):
         make_run(s, graph=graph, task={"recipe": "mixed"} | task, train=train) for s in range(3)
     ]
     trainer, params = _trained(runs, steps=40 if task.get("target") else 60)
-    tables, found = trainer.tables, evaluate(trainer.model, params, trainer.tables)
+    tables, found = trainer.task.tables, evaluate(trainer.model, params, trainer.task.tables)
     rights = []
     for k, run in enumerate(runs):
         right = []
@@ -56,7 +56,7 @@ def test_exact_match_equals_greedy_decoding(make_run, task):
 def test_edge_measures_equal_a_table_of_all_scores(make_run):
     runs = [make_run(s, train={"steps": 60}) for s in range(3)]
     trainer, params = _trained(runs, steps=15)
-    tables, graph = trainer.tables, trainer.tables.graph
+    tables, graph = trainer.task.tables, trainer.task.tables.graph
     found = evaluate(trainer.model, params, tables)
     neighbours = [set() for _ in range(graph.n)]
     for a, b in graph.edges.tolist():
@@ -84,9 +84,9 @@ def test_edge_measures_equal_a_table_of_all_scores(make_run):
 def test_chunks_change_nothing(make_run, monkeypatch):
     runs = [make_run(s, task={"recipe": "mixed"}) for s in range(2)]
     trainer, params = _trained(runs, steps=8)
-    whole = evaluate(trainer.model, params, trainer.tables)
+    whole = evaluate(trainer.model, params, trainer.task.tables)
     monkeypatch.setattr("geomem.train.stack.evaluation.CHUNK_ELEMENTS", 2 * 16 * 5)
-    parts = evaluate(trainer.model, params, trainer.tables)
+    parts = evaluate(trainer.model, params, trainer.task.tables)
     for name, value in whole.items():
         torch.testing.assert_close(value, parts[name], rtol=1e-5, atol=1e-7)
 
@@ -96,12 +96,12 @@ def test_causality_by_gradient(make_run, model):
     """A prediction depends on no token after it."""
     run = make_run(task={"recipe": "mixed"}, model=model)
     trainer = _Trainer([run], torch.device("cpu"))
-    model = build_model(run, trainer.tables)
+    model = build_model(run, trainer.task.tables)
     params = {n: p.detach().double() for n, p in trainer.state.arena.params.items()}
-    tokens = trainer.tables.paths.tokens[:, :1]
+    tokens = trainer.task.tables.paths.tokens[:, :1]
     distinct = torch.arange(tokens.shape[2]).view_as(tokens) + 10
     table = params["embedding"].requires_grad_()
-    hidden = model.hidden(params, [Segment(distinct, trainer.tables.path_tag)], None)[0]
+    hidden = model.hidden(params, [Segment(distinct, trainer.task.tables.path_tag)], None)[0]
     probe = torch.arange(16.0).double()  # a plain sum is constant behind a LayerNorm
     for t in range(distinct.shape[2]):
         (grad,) = torch.autograd.grad(hidden[0, 0, t] @ probe, table, retain_graph=True)

@@ -228,3 +228,15 @@ def test_what_a_pack_holds(make_run):
 def test_training_leaves_denormal_numbers_to_others(make_run):
     train_stack([make_run(0)])
     assert (torch.tensor([1e-40]) * 1.0).item() > 0
+
+
+def test_a_pack_names_the_implementations_that_really_ran(make_run):
+    def ran(model, task):
+        run = make_run(0, model=model, task=task, train={"steps": 1})
+        return train_stack([run]).metadata["implementations"]
+
+    loss = {"linear_cross_entropy": "reference", "adamw_step": "reference"}
+    assert ran({"kind": "feed_forward"}, {}) == loss
+    assert ran({"layers": 1}, {}) == loss | {"short_attention": "reference"}
+    scan = {"selective_scan": "eager", "causal_conv1d": "eager"}
+    assert ran({"kind": "mamba", "width": 8}, {}) == loss | scan
