@@ -4,15 +4,15 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
-import geomem.train
+from geomem.train.cli import cli as group
+from geomem.train.config.shipped import shipped_grids
 
-GRIDS = Path(geomem.train.__file__).parent / "grids"
-NAMES = ", ".join(sorted(path.stem for path in GRIDS.glob("*.yaml")))
+NAMES = ", ".join(shipped_grids())
 GRID = """\
 version: 1
 name: "[bold]two"
@@ -86,6 +86,11 @@ def test_a_plan_for_a_gpu_elsewhere(cli, grid):
         (["tiny_graph"],
          "error: tiny_graph: no such file, and the grids that come with geomem are "
          f"{NAMES}. Did you mean tiny_graphs?\n"),
+        (["paper/path_star"],
+         "error: paper/path_star: no such file, and the grids that come with geomem are "
+         f"{NAMES}. Did you mean paper/path_star_small?\n"),
+        (["elsewhere/path_star"],
+         "error: elsewhere/path_star: cannot be read: no such file or directory\n"),
         (["nope.yaml"], "error: nope.yaml: cannot be read: no such file or directory\n"),
         (["g.yaml", "--set", "train.stepz=4"],
          "error: --set train.stepz=4: train.stepz: unknown key. Did you mean train.steps?\n"),
@@ -106,11 +111,14 @@ def test_a_broken_edge_list_is_named(cli, grid, tmp_path):
     assert result.stderr.startswith(f"error: {tmp_path}/e.txt:2:1: found 3 names;")
 
 
-@pytest.mark.parametrize("path", sorted(GRIDS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_grids_plan_without_a_warning(cli, path):
-    result = cli("plan", path.stem)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == cli("plan", path).stdout
+@pytest.mark.parametrize("name", shipped_grids())
+def test_shipped_grids_plan_without_a_warning(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    by_name = CliRunner().invoke(group, ["plan", name], catch_exceptions=False)
+    assert (by_name.exit_code, by_name.stderr) == (0, "")
+    path = str(shipped_grids()[name])
+    assert CliRunner().invoke(group, ["plan", path]).stdout == by_name.stdout
+    assert by_name.stdout.startswith(f"{name.replace('/', '_')}: ")
 
 
 def test_a_file_hides_the_shipped_grid_of_its_name(cli, grid, tmp_path):

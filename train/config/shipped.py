@@ -8,16 +8,24 @@ from geomem.train.config.words import close_to, did_you_mean, show_path
 GRIDS = Path(__file__).parent.parent / "grids"
 
 
+def shipped_grids() -> dict[str, Path]:
+    """Every shipped file under its name, that of its folder included: `paper/path_star_small`."""
+    files = sorted(GRIDS.rglob("*.yaml"))
+    return {file.relative_to(GRIDS).with_suffix("").as_posix(): file for file in files}
+
+
 def find_grid(path: Path) -> Path:
     """The file itself, or the shipped one if there is no file but a grid of that name.
 
     ConfigError for what looks like a name and is none.
     """
-    if path.exists() or path.name != str(path) or path.suffix:
+    grids = shipped_grids()
+    folders = {name.partition("/")[0] for name in grids if "/" in name}
+    name = path.as_posix()
+    if path.exists() or path.suffix or ("/" in name and path.parts[0] not in folders):
         return path
-    names = sorted(file.stem for file in GRIDS.glob("*.yaml"))
-    if path.name in names:
-        return GRIDS / f"{path.name}.yaml"
-    guess = did_you_mean(close_to(path.name, names))
-    text = f"no such file, and the grids that come with geomem are {', '.join(names)}{guess}"
+    if name in grids:
+        return grids[name]
+    guess = did_you_mean(close_to(name, grids))
+    text = f"no such file, and the grids that come with geomem are {', '.join(grids)}{guess}"
     raise ConfigError([(Mark(show_path(path)), text)])

@@ -139,7 +139,7 @@ def _refusals(path: Path) -> Iterator[None]:
 def slug(name: str) -> str:
     """A file name for any name: the name itself if it is harmless, else its letters and a hash."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    plain = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")
+    plain = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:48].rstrip("-_")
     if plain and plain == name and not _RESERVED.fullmatch(plain):
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

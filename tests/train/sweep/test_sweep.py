@@ -250,11 +250,12 @@ class TestPlaces:
         assert made
         assert len(made) < 64
         assert made == made.lower()
-        assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+        assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
         assert made not in {"con", "-"}
         assert slug(name + " ") != made
 
     def test_a_plain_name_is_its_slug(self):
+        assert slug("path_star") == "path_star"
         assert slug("tiny-graphs") == "tiny-graphs"
 
     def test_cuda_without_a_gpu(self, sweeper, monkeypatch):
