@@ -23,7 +23,7 @@ def expand(layers: Layers, files: GraphFiles, problems: Problems) -> tuple[list[
     found: dict[str, RunConfig] = {}
     repeated = faulty = 0
     for origin, settings in _layered(layers):
-        run = _validate(settings, origin, files, problems, quiet)
+        run = validated(settings, origin, files, problems, quiet)
         if run is None:
             faulty += 1
             if faulty == MAX_FAULTY:
@@ -58,9 +58,10 @@ def _patches(layers: Layers) -> Iterator[tuple[Mark, list[Patch]]]:
         yield origin, [patch]
 
 
-def _validate(
+def validated(
     settings: Settings, origin: Mark, files: GraphFiles, problems: Problems, quiet: bool
 ) -> RunConfig | None:
+    """The run of these settings, its files found; None, and the problems noted, if it has any."""
     try:
         run = RunConfig.model_validate(values_of(settings))
     except ValidationError as error:

@@ -1,0 +1,116 @@
+"""`geomem.train.fit`: what a notebook gets is what a sweep of the same runs would have left."""
+
+import doctest
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import geomem.train
+from geomem.train import fit
+from geomem.train.config import ConfigError, load_grid
+from geomem.train.packs import DiskError, open_pack
+from tests.analysis.trained import train_sweep
+
+GRID = """
+version: 1
+defaults:
+  graph: {kind: path_star, arms: 6, length: 4}
+  task.recipe: mixed
+  model: {kind: transformer, layers: 1, width: 8, heads: 2}
+  optim.lr: 1e-2
+  train: {steps: 12, eval_every: 4}
+seeds: 0-2
+execution: {workers: 1}
+"""
+STAR = {
+    "graph": {"kind": "path_star", "arms": 6, "length": 4},
+    "task.recipe": "mixed",
+    "model": {"kind": "transformer", "layers": 1, "width": 8, "heads": 2},
+    "optim.lr": 1e-2,
+    "train": {"steps": 12, "eval_every": 4},
+}
+RUNS = [{**STAR, "seed": seed} for seed in range(3)]
+
+
+def test_the_example_of_the_docstring_holds():
+    assert "fit(" in geomem.train.__doc__
+    assert doctest.testmod(geomem.train).failed == 0
+
+
+def test_a_saved_pack_is_the_very_pack_of_a_sweep(tmp_path):
+    (swept,) = (train_sweep(tmp_path, GRID) / "packs").iterdir()
+    saved = fit(RUNS, device="cpu").save(tmp_path / "fitted.safetensors")
+    ours, theirs = open_pack(saved), open_pack(swept)
+    times = {"wall_seconds", "digest"}
+    for name in ours.metadata.keys() | theirs.metadata.keys():
+        assert name in times or ours.metadata[name] == theirs.metadata[name], name
+    assert not ours.damaged()
+
+
+def test_one_run_has_no_member_axis_and_a_list_of_one_has():
+    alone, listed = fit(RUNS[1]), fit([RUNS[1]])
+    assert alone.embedding.shape == (19, 8)
+    assert listed.embedding.shape == (1, 19, 8)
+    assert np.array_equal(alone.embedding, listed.embedding[0])
+    assert alone.steps.tolist() == [4, 8, 12]
+    assert alone.metrics["target_accuracy"].shape == (3, 4)
+    assert listed.metrics["exact_match"].shape == (1, 3)
+    assert alone.tensor("arms").shape == listed.tensor("arms").shape == (6, 4)
+    assert alone.status == ["done"]
+
+
+def test_runs_of_a_grid_file_and_mappings_are_the_same_runs(tmp_path):
+    (tmp_path / "grid.yaml").write_text(GRID)
+    assert fit(load_grid(tmp_path / "grid.yaml").runs).stack == fit(RUNS).stack
+
+
+def test_parameters_are_kept_when_asked_for():
+    assert any(name.startswith("parameters/") for name in fit(RUNS[0], parameters=True).tensors)
+    assert not any(name.startswith("parameters/") for name in fit(RUNS[0]).tensors)
+
+
+def test_a_graph_file_is_known_by_its_content(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.txt").write_text("a b\nb c\n")
+    short = {"model": STAR["model"], "optim": {"lr": 1e-2}, "train": {"steps": 1}}
+    result = fit({"graph": {"kind": "edge_list", "path": "e.txt"}, **short})
+    (run,) = result.stack.runs
+    assert run.graph.path == str(tmp_path / "e.txt")
+    assert len(run.graph.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({**STAR, "optim.lr": "fast"}, "configuration: optim.lr: expected a number, got the text"),
+        ({**STAR, "optim.rate": 1}, "configuration: optim.rate: unknown key"),
+        ({**STAR, "seed": -1}, "configuration: seed: expected an integer from 0 to"),
+        ({**STAR, "model": {"kind": "mamba2"}}, "unknown kind 'mamba2'.* Did you mean mamba?"),
+        ([], "no configuration"),
+        ([STAR, STAR], "runs 0 and 1 are equal"),
+        ([STAR, {**STAR, "task.pauses": 2}], r"differ in task.pauses \(1 and 2\); call fit"),
+    ],
+)
+def test_refusals_name_the_field(config, problem):
+    with pytest.raises(ConfigError, match=problem):
+        fit(config)
+
+
+def test_an_unknown_tensor_and_a_missing_folder(tmp_path):
+    result = fit(RUNS[0])
+    with pytest.raises(KeyError, match="no tensor 'embeddings'; there are arms, edges"):
+        result.tensor("embeddings")
+    with pytest.raises(DiskError, match="absent"):
+        result.save(tmp_path / "absent" / "pack.safetensors")
+
+
+def test_a_divergence_is_told():
+    assert fit({**STAR, "optim.lr": 1e9}).status == ["diverged"]
+
+
+def test_the_package_alone_imports_no_torch():
+    code = "import sys, geomem.train; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

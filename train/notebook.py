@@ -1,0 +1,125 @@
+"""Runs trained from Python, without a grid file and a sweep's folder."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from numpy.typing import NDArray
+
+from geomem.train.config import RunConfig, run_id
+from geomem.train.config.errors import ConfigError
+from geomem.train.config.one_run import read_run
+from geomem.train.packs import write_pack
+from geomem.train.stack import Progress, train_stack
+from geomem.train.sweep.plan import Stack, plan_stacks, stack_key
+from geomem.train.sweep.results import flatten
+
+Config = RunConfig | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training left. Arrays are NumPy; `stack` names the runs, `metadata` is the pack's.
+
+    Of a single configuration arrays are those of its run; of a list of them, even of one, each
+    that is not shared by all runs leads with the member axis K, in the order of the list.
+    """
+
+    stack: Stack
+    metadata: dict[str, Any]
+    tensors: dict[str, NDArray[Any]] = field(repr=False)
+    single: bool
+
+    def tensor(self, name: str) -> NDArray[Any]:
+        """A tensor of the pack, such as "arms" or "held_out"; KeyError names those there are."""
+        if name not in self.tensors:
+            raise KeyError(f"no tensor {name!r}; there are {', '.join(sorted(self.tensors))}")
+        whole = self.tensors[name]
+        return whole[0] if self.single and name not in self.metadata["shared"] else whole
+
+    @property
+    def embedding(self) -> NDArray[Any]:
+        """Embeddings [n, m] or [K, n, m], rows in the graph's canonical order."""
+        return self.tensor("embedding")
+
+    @property
+    def steps(self) -> NDArray[Any]:
+        """The steps [points] at which the measures were taken."""
+        return self.tensor("metrics_step")
+
+    @cached_property
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """Each measure over the steps, [points, ...] or [K, points, ...]; NaN where not taken."""
+        names = [name for name in self.tensors if name.startswith("metrics/")]
+        return {name.removeprefix("metrics/"): self.tensor(name) for name in names}
+
+    @property
+    def status(self) -> list[str]:
+        """Of each run "done" or "diverged"."""
+        return [member["status"] for member in self.metadata["members"]]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the pack that a sweep would have left of this stack, and return its path.
+
+        Raises DiskError.
+        """
+        path = Path(path)
+        about = {**self.metadata, "stack": self.stack.id, "attempt": 0}
+        write_pack(path, self.tensors, about)
+        return path
+
+
+def fit(
+    config: Config | Sequence[Config],
+    *,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    parameters: bool = False,
+    report: Callable[[Progress], None] | None = None,
+) -> Fitted:
+    """Train one run, or several of one shape together, and return what it left.
+
+    config: fields as in a grid file, nested or dotted, and `seed`; or RunConfigs, such as those of
+    `load_grid(...).runs`. parameters: keep every parameter. report: called a few times a second.
+    The result is that of a sweep of the same runs. Raises ConfigError for what is wrong with a
+    configuration, for equal ones, and for a list of more than one shape.
+    """
+    single = isinstance(config, RunConfig | Mapping)
+    given: Sequence[Config] = [config] if single else config  # type: ignore[assignment, list-item]
+    stack = _one_stack([_as_run(item) for item in given])
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    result = train_stack(stack.runs, device=device, keep_parameters=parameters, report=report)
+    return Fitted(stack, result.metadata, result.tensors, single)
+
+
+def _as_run(config: Config) -> RunConfig:
+    # A RunConfig too is read: only so is the content of its graph's files known.
+    return read_run(config.model_dump(mode="json") if isinstance(config, RunConfig) else config)
+
+
+def _one_stack(runs: Sequence[RunConfig]) -> Stack:
+    if not runs:
+        raise ConfigError([(None, "no configuration, so nothing would be trained; give one")])
+    ids = [run_id(run) for run in runs]
+    again = next((at for at, run in enumerate(ids) if run in ids[:at]), None)
+    if again is not None:
+        text = f"runs {ids.index(ids[again])} and {again} are equal; give each a seed of its own"
+        raise ConfigError([(None, text)])
+    stacks = plan_stacks(runs, len(runs), 1)
+    if len(stacks) > 1:
+        raise ConfigError([(None, _unlike(stacks[0].runs[0], stacks[1].runs[0]))])
+    return stacks[0]
+
+
+def _unlike(one: RunConfig, other: RunConfig) -> str:
+    a, b = (flatten(json.loads(stack_key(run))) for run in (one, other))
+    named = [f"{n} ({a.get(n)} and {b.get(n)})" for n in a | b if a.get(n) != b.get(n)]
+    return (
+        f"runs of one call share a shape, and these differ in {', '.join(named)}; "
+        "call fit for each shape"
+    )
