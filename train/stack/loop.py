@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.choice import recorded_choices
+from geomem.kernels.cpu_matmul import fast_products
 from geomem.train.config.run import RunConfig
 from geomem.train.stack import checkpoint as checkpoints
 from geomem.train.stack.build import build_model, build_task
@@ -184,8 +185,10 @@ def train_stack(
             report(trainer.progress())
             reported = now
 
-    with _denormals_flushed(), recorded_choices() as chosen:
+    place = trainer.device.type
+    with _denormals_flushed(), fast_products(place) as library, recorded_choices() as chosen:
         trainer.train(between)
+    chosen["matrix_products"] = library
     parts = collect(runs, trainer.task, trainer.state, keep_parameters)
     wall = time.monotonic() - begin
     return StackResult(parts.tensors, parts.metadata | provenance(device, chosen, wall))

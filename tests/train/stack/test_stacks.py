@@ -233,7 +233,9 @@ def test_training_leaves_denormal_numbers_to_others(make_run):
 def test_a_pack_names_the_implementations_that_really_ran(make_run):
     def ran(model, task):
         run = make_run(0, model=model, task=task, train={"steps": 1})
-        return train_stack([run]).metadata["implementations"]
+        found = train_stack([run]).metadata["implementations"]
+        assert found.pop("matrix_products") in {"onednn", "mkl"}
+        return found
 
     loss = {"linear_cross_entropy": "reference", "adamw_step": "reference"}
     assert ran({"kind": "feed_forward"}, {}) == loss
