@@ -52,5 +52,10 @@ def normal(keys: Tensor, counters: Tensor) -> Tensor:
 
 def permutation(keys: Tensor, n: int, epoch: int = 0) -> Tensor:
     """Return a random order of range(n) for each key, int64 [K, n]; `epoch` selects which one."""
-    counters = torch.arange(epoch * n, (epoch + 1) * n, device=keys.device)
-    return random_bits(keys, counters).argsort(dim=1, stable=True)
+    return permutations(keys, n, epoch, 1)[:, 0]
+
+
+def permutations(keys: Tensor, n: int, first: int, count: int) -> Tensor:
+    """Return the orders number first, ..., first + count - 1 of each key, int64 [K, count, n]."""
+    counters = torch.arange(first * n, (first + count) * n, device=keys.device).view(count, n)
+    return random_bits(keys, counters).argsort(dim=2, stable=True)

@@ -3,7 +3,7 @@
 from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.execution import Execution
 from geomem.train.config.grid_file import GridFile, load_grid
-from geomem.train.config.run import RunConfig, canonical_json, held_out_count, run_id
+from geomem.train.config.run import RunConfig, canonical_json, run_id
 
 __all__ = [
     "ConfigError",
@@ -12,7 +12,6 @@ __all__ = [
     "Mark",
     "RunConfig",
     "canonical_json",
-    "held_out_count",
     "load_grid",
     "run_id",
 ]

@@ -97,7 +97,7 @@ def unknown_field(path: str, kind: str = "") -> str:
         owner for owner, model in SECTIONS[section].kinds.items() if name in model.model_fields
     ]
     return (
-        f"a field of kind {either(owners)}, and this {section} is a {kind}; leave it out, "
+        f"a field of kind {either(owners)}, and this {section} is of kind {kind}; leave it out, "
         f"set it in overrides with `where: {{{section}.kind: {owners[0]}}}`, "
         f"or give whole {section} mappings as one axis"
     )

@@ -1,10 +1,17 @@
-"""What is learned from the graph."""
+"""What is learned from the graph.
 
-from typing import Literal
+Every kind of task answers two questions: its `curriculum`, the kinds of examples that each stage
+of the training takes, and its `measures`, those that `train.stop_when` may watch.
+"""
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from geomem.train.config.base import Section
+
+Curriculum = tuple[frozenset[str], ...]
+_EDGES, _PATHS = frozenset({"edges"}), frozenset({"paths"})
 
 
 class InWeights(Section):
@@ -34,5 +41,68 @@ class InWeights(Section):
     split: Literal["leaf", "first_token"] = "leaf"
     """leaf: leaves are divided; first_token: whole subtrees are divided."""
 
+    @property
+    def curriculum(self) -> Curriculum:
+        """Kinds of examples of each stage."""
+        stages = {"edges_only": (_EDGES,), "mixed": (_EDGES | _PATHS,), "staged": (_EDGES, _PATHS)}
+        return stages[self.recipe]
 
-TaskConfig = InWeights
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What an early stop can watch; a run without paths never reaches those of paths."""
+        return (
+            "edge_accuracy",
+            "edge_recovery",
+            "exact_match",
+            "first_hop",
+            "train_exact_match",
+        )
+
+
+class InContext(Section):
+    """A fresh, randomly labelled path-star in every prompt (Bachmann & Nagarajan 2024).
+
+    The prompt holds the shuffled edges, the root and the goal; the target is the path. Each step
+    takes `train.path_batch` examples that no step before it saw.
+    """
+
+    kind: Literal["in_context"]
+    labels: int | None = Field(default=None, ge=2, le=1_000_000)
+    """Tokens that can name a node, each at most once in a prompt; null: twice the graph's nodes."""
+    target: Literal["full_path", "hardest_token"] = "full_path"
+    """full_path: root to goal; hardest_token: the first hop after the root alone."""
+    reverse_paths: bool = False
+    """Targets from goal to root: the easy control."""
+    teacherless: bool = False
+    """Hide the path from the input: every target is predicted in parallel."""
+    delimiters: bool = True
+    """A delimiter between the edges of a prompt; without it a third of its tokens is saved."""
+    pauses: int = Field(default=0, ge=0, le=1_000)
+    """[PAUSE] tokens between the goal and the path."""
+    test_examples: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Examples of an evaluation; from a stream of their own, the same ones every time."""
+
+    @property
+    def curriculum(self) -> Curriculum:
+        """Kinds of examples of each stage."""
+        return (_PATHS,)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What an early stop can watch."""
+        return ("exact_match", "first_hop")
+
+
+def _usual_kind(value: Any) -> Any:
+    """A mapping without a kind is an in-weights task."""
+    return {"kind": "in_weights", **value} if isinstance(value, dict) else value
+
+
+TaskConfig = Annotated[
+    InWeights | InContext, Field(discriminator="kind"), BeforeValidator(_usual_kind)
+]
+
+
+def held_out_count(total: int, fraction: float) -> int:
+    """How many of `total` leaves (or subtrees) a test share of `fraction` keeps out."""
+    return int(total * fraction + 0.5)

@@ -74,9 +74,9 @@ class Batches:
     def parts(self, step: int) -> list[Part]:
         """Return the parts of a step, counted from the start of the stage."""
         found = []
-        if self._stage.edges:
+        if "edges" in self._stage.examples:
             found.append(self._edges(step))
-        if self._stage.paths:
+        if "paths" in self._stage.examples:
             found.append(self._paths(step))
         return found
 

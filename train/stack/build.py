@@ -1,6 +1,6 @@
 """From a stack's configuration to its task and its model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,15 +8,20 @@ from torch import Tensor
 from geomem.models import FeedForward, Mamba, Model, Node2Vec, Transformer
 from geomem.train.config import model as config
 from geomem.train.config.run import RunConfig
+from geomem.train.stack.in_context import InContextTask
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.task import Task
 
 _INIT_FIELDS = ("token_std", "position_std", "weight_std")
+_TASKS: dict[str, Callable[[Sequence[RunConfig], torch.device], Task]] = {
+    "in_weights": InWeightsTask,
+    "in_context": InContextTask,
+}
 
 
 def build_task(runs: Sequence[RunConfig], device: torch.device) -> Task:
     """Return what the runs of a stack learn from."""
-    return InWeightsTask(runs, device)
+    return _TASKS[runs[0].task.kind](runs, device)
 
 
 def build_model(run: RunConfig, task: Task) -> Model | Node2Vec:

@@ -12,10 +12,12 @@ from geomem.train.config.training import Optim
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps [start, start + steps) of a run, with its own optimiser state and schedule."""
+    """Steps [start, start + steps) of a run, with its own optimiser state and schedule.
 
-    edges: bool
-    paths: bool
+    examples: kinds of examples that every step takes, as the task's curriculum names them.
+    """
+
+    examples: frozenset[str]
     start: int
     steps: int
     lr: float
@@ -24,15 +26,12 @@ class Stage:
 
 def stages_of(run: RunConfig) -> list[Stage]:
     """Return the stages of a run in order; all but the staged recipe have one."""
-    optim, steps, recipe = run.optim, run.train.steps, run.task.recipe
-    if recipe == "staged":
-        first = run.train.edge_steps or 0
-        lr = optim.edge_lr if optim.edge_lr is not None else optim.lr
-        return [
-            Stage(True, False, 0, first, lr, optim.edge_warmup_steps),
-            Stage(False, True, first, steps - first, optim.lr, optim.warmup_steps),
-        ]
-    return [Stage(True, recipe == "mixed", 0, steps, optim.lr, optim.warmup_steps)]
+    optim, first = run.optim, run.train.edge_steps or 0
+    *early, last = run.task.curriculum
+    lr = optim.edge_lr if optim.edge_lr is not None else optim.lr
+    stages = [Stage(examples, 0, first, lr, optim.edge_warmup_steps) for examples in early]
+    rest = run.train.steps - first
+    return [*stages, Stage(last, first, rest, optim.lr, optim.warmup_steps)]
 
 
 def learning_rates(optim: Optim, stage: Stage, steps: Tensor) -> Tensor:

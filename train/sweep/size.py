@@ -4,13 +4,9 @@ D width · F width of the MLP · C channels and S states of the scan · V vocabu
 E directed edge examples · T tokens
 """
 
-from functools import lru_cache
-from typing import NamedTuple
-
-from geomem.train.config.graph import EdgeList, GraphConfig
 from geomem.train.config.model import FeedForward, Mamba, ModelConfig, Node2Vec, Transformer
-from geomem.train.config.run import RunConfig, held_out_count
-from geomem.train.tasks.vocabulary import FIRST_NODE
+from geomem.train.config.run import RunConfig
+from geomem.train.sweep.task_size import Work, graph_counts, task_size
 
 MAX_MEMBERS = 256
 STACK_BYTES = 2**30
@@ -20,38 +16,18 @@ CHUNK_BYTES = 3 * 4 * 2**20
 FLOAT, DOUBLE, INDEX = 4, 8, 8
 BLOCK_FLOATS = 3 * 2**22
 """Scores that Node2Vec holds at a time, their exponentials and what their sum takes."""
+SCORE_COPIES = 3
+"""Of attention's scores, in the layer that is at work."""
 COPIES = 5
 """Of each parameter: its value, its gradient in two places, and two moments."""
 
 
-class Work(NamedTuple):
-    """What one step of a member does: tokens read, rows of logits made."""
-
-    tokens: int
-    rows: int
-
-
-@lru_cache(maxsize=256)
-def _edge_list_counts(path: str, sha256: str | None) -> tuple[int, int]:
-    from geomem.train.tasks.edge_list import read_edge_list
-
-    names, edges = read_edge_list(path)
-    return len(names), len(edges)
-
-
-def graph_counts(graph: GraphConfig) -> tuple[int, int]:
-    """Nodes and undirected edges; ConfigError for an edge list that cannot be read."""
-    if isinstance(graph, EdgeList):
-        return _edge_list_counts(graph.path, graph.sha256)
-    return graph.node_count, graph.edge_count
-
-
 def member_parameters(run: RunConfig) -> int:
     """Numbers that one model consists of, frozen ones included."""
-    model, D = run.model, run.model.width
+    model, D, size = run.model, run.model.width, task_size(run)
+    tables = size.vocabulary * D * (1 if model.tie else 2)
     if isinstance(model, Node2Vec):
-        return graph_counts(run.graph)[0] * D * (1 if model.tie else 2)
-    tables = (FIRST_NODE + graph_counts(run.graph)[0]) * D * (1 if model.tie else 2)
+        return tables
     if isinstance(model, Mamba):
         norms = D * (1 + model.layers) if model.norm else 0
         # Per channel: convolution and its bias, step-size bias, skip, one number per state.
@@ -60,27 +36,24 @@ def member_parameters(run: RunConfig) -> int:
         return tables + norms + own + _dense_parameters(model)
     if not isinstance(model, Transformer):
         return tables + _dense_parameters(model)
-    positions = {"learned": _context(run) * D, "sinusoidal": 1, "none": 0}[model.positions]
+    positions = {"learned": size.context * D, "sinusoidal": 1, "none": 0}[model.positions]
     norms = 2 * D * (1 + model.layers * (2 if model.attention else 1)) if model.norm else 0
     return tables + positions + norms + _dense_parameters(model)
 
 
 def member_bytes(run: RunConfig) -> int:
     """Estimated memory of one member: parameters, activations of one step, tables, history."""
-    work, D = step_work(run), run.model.width
-    nodes, edges = graph_counts(run.graph)
+    size, D = task_size(run), run.model.width
     points = run.train.steps // run.train.history_every + 2 if run.train.history_every else 0
     if isinstance(run.model, Node2Vec):
         number = DOUBLE if run.model.dtype == "float64" else FLOAT
+        nodes, edges = graph_counts(run.graph)
         block = min(nodes * nodes * 3, max(nodes * 3, BLOCK_FLOATS))
         floats = (COPIES + 1) * member_parameters(run) + block + points * nodes * D
         return number * floats + INDEX * 5 * 2 * edges
-    vocabulary = FIRST_NODE + nodes
-    parameters = COPIES * FLOAT * member_parameters(run)
-    activations = FLOAT * (work.tokens * _token_floats(run.model) + work.rows * 2 * D)
-    logits = 3 * FLOAT * vocabulary
-    tables = INDEX * (5 * edges + 2 * nodes + 2 * _context(run) * _path_count(run))
-    return parameters + activations + logits + tables + FLOAT * points * nodes * D
+    parameters = COPIES * member_parameters(run)
+    floats = parameters + _activations(run.model, size.work) + 3 * size.vocabulary
+    return FLOAT * (floats + points * size.nodes * D) + INDEX * size.indices
 
 
 def auto_members(run: RunConfig) -> int:
@@ -90,53 +63,12 @@ def auto_members(run: RunConfig) -> int:
 
 def step_operations(run: RunConfig) -> int:
     """Floating-point operations of one step of one member, forward and backward."""
-    work = step_work(run)
+    size, D = task_size(run), run.model.width
+    work = size.work
     if isinstance(run.model, Node2Vec):
-        return 6 * work.rows * work.rows * run.model.width
-    scores = work.rows * (FIRST_NODE + graph_counts(run.graph)[0]) * run.model.width
-    return 6 * (work.tokens * _dense_parameters(run.model) + scores)
-
-
-def step_work(run: RunConfig) -> Work:
-    """Tokens and rows of one step; of the larger stage where there are two.
-
-    A full batch of edges computes each node once, whatever its number of neighbours.
-    """
-    nodes, _ = graph_counts(run.graph)
-    edge_rows = nodes if run.train.edge_batch == "all" else run.train.edge_batch
-    edges = Work(edge_rows, edge_rows)
-    paths = _path_work(run)
-    if run.task.recipe == "mixed":
-        return Work(edges.tokens + paths.tokens, edges.rows + paths.rows)
-    return max(edges, paths)
-
-
-def _path_work(run: RunConfig) -> Work:
-    count = _path_count(run)
-    held_out = held_out_count(count, run.task.test_fraction)
-    batch = count - held_out if run.train.path_batch == "all" else run.train.path_batch
-    if count == 0:
-        return Work(0, 0)
-    return Work(batch * (_context(run) - run.task.task_token), batch * _targets(run))
-
-
-def _path_count(run: RunConfig) -> int:
-    if run.task.recipe == "edges_only" or isinstance(run.graph, EdgeList):
-        return 0
-    return run.graph.path_count
-
-
-def _targets(run: RunConfig) -> int:
-    """Targets of a path example; 1 where there are no paths."""
-    length = getattr(run.graph, "length", 1) if run.task.recipe != "edges_only" else 1
-    return 1 if run.task.target == "hardest_token" else length
-
-
-def _context(run: RunConfig) -> int:
-    """Tokens of the longest example, the task token included."""
-    task = run.task
-    prefix = 1 + (task.start_node + task.pauses if task.recipe != "edges_only" else 0)
-    return task.task_token + prefix + _targets(run) - 1
+        return 6 * work.rows * work.rows * D
+    dense = work.tokens * _dense_parameters(run.model)
+    return 6 * (dense + work.rows * size.vocabulary * D + 2 * work.pairs * _mixed(run.model))
 
 
 def _dense_parameters(model: ModelConfig) -> int:
@@ -150,6 +82,19 @@ def _dense_parameters(model: ModelConfig) -> int:
     F = model.mlp_ratio * D
     attention = 4 * D * D + 4 * D if model.attention else 0
     return model.layers * (attention + 2 * D * F + F + D)
+
+
+def _mixed(model: ModelConfig) -> int:
+    """Channels that attention mixes between positions, over all layers."""
+    return model.layers * model.width if isinstance(model, Transformer) and model.attention else 0
+
+
+def _activations(model: ModelConfig, work: Work) -> int:
+    """Numbers that a step leaves behind for the backward pass, and the scores of one layer."""
+    floats = work.tokens * _token_floats(model) + work.rows * 2 * model.width
+    if isinstance(model, Transformer) and model.attention:
+        floats += work.pairs * model.heads * (model.layers + SCORE_COPIES)
+    return floats
 
 
 def _token_floats(model: ModelConfig) -> int:

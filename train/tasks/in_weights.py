@@ -13,8 +13,8 @@ from torch import Tensor
 
 from geomem.kernels.streams import permutation, stream_keys
 from geomem.train.config.model import Node2Vec
-from geomem.train.config.run import RunConfig, held_out_count
-from geomem.train.config.task import InWeights
+from geomem.train.config.run import RunConfig
+from geomem.train.config.task import InWeights, held_out_count
 from geomem.train.tasks.graphs import Graph, Ints, build_graph
 from geomem.train.tasks.vocabulary import FIRST_NODE, Special
 
@@ -172,6 +172,7 @@ def _node_tokens(runs: Sequence[RunConfig], n: int) -> tuple[int, Tensor]:
 def build_tables(runs: Sequence[RunConfig]) -> Tables:
     """Return the tables of a stack of runs that share graph and task, on the CPU."""
     task, graph = runs[0].task, build_graph(runs[0].graph)
+    assert isinstance(task, InWeights)
     seeds = [run.seed for run in runs]
     special, node_token = _node_tokens(runs, graph.n)
     with_paths = task.recipe != "edges_only"

@@ -84,20 +84,38 @@ def test_every_field_counts(load, section, other, name):
         assert one_id(load, {**fields, section: after}) != one_id(load, fields)
 
 
-NODE2VEC = {
-    "graph": {"kind": "cycle", "nodes": 5},
-    "model": {"kind": "node2vec", "width": 4},
-    "optim": {"lr": 0.01, "weight_decay": 0},
-    "train": {"steps": 5},
+SMALL = {
+    "node2vec": {
+        "graph": {"kind": "cycle", "nodes": 5},
+        "model": {"kind": "node2vec", "width": 4},
+        "optim": {"lr": 0.01, "weight_decay": 0},
+        "train": {"steps": 5},
+    },
+    "in_context": {
+        "graph": {"kind": "path_star", "arms": 2, "length": 3},
+        "task": {"kind": "in_context"},
+        "model": {"kind": "transformer"},
+        "optim": {"lr": 0.01},
+        "train": {"steps": 5, "path_batch": 4},
+    },
 }
+# Another value for each field of sections that do not go with FIELDS.
+OTHER_KINDS = {
+    ("node2vec", "model"): {"width": 5, "tie": False, "token_std": 0.5, "dtype": "float32"},
+    ("in_context", "task"): {
+        "labels": 6, "target": "hardest_token", "reverse_paths": True, "teacherless": True,
+        "delimiters": False, "pauses": 1, "test_examples": 7,
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("width", 5), ("tie", False), ("token_std", 0.5), ("dtype", "float32")]
+    ("run", "section", "name"), [(*key, name) for key, o in OTHER_KINDS.items() for name in o]
 )
-def test_every_field_of_node2vec_counts(load, name, value):
-    changed = {**NODE2VEC, "model": {**NODE2VEC["model"], name: value}}
-    assert one_id(load, changed) != one_id(load, NODE2VEC)
+def test_every_field_of_other_kinds_counts(load, run, section, name):
+    fields = SMALL[run]
+    changed = {**fields, section: {**fields[section], name: OTHER_KINDS[run, section][name]}}
+    assert one_id(load, changed) != one_id(load, fields)
 
 
 def test_every_field_is_tried_above(load):
@@ -106,6 +124,9 @@ def test_every_field_is_tried_above(load):
         if section != "graph":
             fields = set(type(getattr(run, section)).model_fields) - {"kind", "precision"}
             assert fields == set(kinds[0]) - {"kind"}
+    for (name, section), others in OTHER_KINDS.items():
+        (run,) = load(write(SMALL[name])).runs
+        assert set(type(getattr(run, section)).model_fields) == set(others) | {"kind"}
 
 
 def test_the_seed_counts(load):

@@ -16,7 +16,7 @@ FIELDS = [
     ("nodes: 15", "nodes: 10000001",
      "3:31: graph.nodes: has to be at most 10000000, got 10000001"),
     ("nodes: 15", "nodes: 15, rows: 3",
-     "3:35: graph.rows: a field of kind grid, and this graph is a cycle; leave it out, "
+     "3:35: graph.rows: a field of kind grid, and this graph is of kind cycle; leave it out, "
      "set it in overrides with `where: {graph.kind: grid}`, "
      "or give whole graph mappings as one axis"),
     ("kind: cycle, nodes: 15", "kind: grid, rows: 100000, columns: 100000",
@@ -115,9 +115,14 @@ PARTS = [
      "8:3: train.stop_when: given twice, first at g.yaml:7:3; keep one of them"),
     ("  seed: 5", "7:3: seed: seeds belong to the top level of the file, "
                   "for example `seeds: 0-3`"),
-    ("  task: {kind: facts, subjects: 5}", "7:16: task.kind: unknown kind 'facts'; "
-                                           "choose in_weights"),
-    ("  task.kind: in_context", "7:14: task.kind: unknown kind 'in_context'; choose in_weights"),
+    ("  task: {kind: fact, subjects: 5}", "7:16: task.kind: unknown kind 'fact'; "
+                                          "choose in_weights or in_context"),
+    ("  task.kind: in_contxt", "7:14: task.kind: unknown kind 'in_contxt'; "
+                               "choose in_weights or in_context. Did you mean in_context?"),
+    ("  task: {labels: 5}",
+     "7:10: task.labels: a field of kind in_context, and this task is of kind in_weights; "
+     "leave it out, set it in overrides with `where: {task.kind: in_context}`, "
+     "or give whole task mappings as one axis"),
     ("  task: {recipe: mixed}",
      "7:18: task.recipe: recipe mixed needs paths, and a graph of kind cycle has none; "
      "use path_star or tree_star, or recipe edges_only"),
@@ -217,6 +222,51 @@ def test_parts(refusal, base, text, message):
     assert refusal(base + text + "\n") == f"g.yaml:{message}"
 
 
+# In a file whose task is on line 3, its graph on 4, and its training on 7.
+IN_CONTEXT = [
+    ("path_star, arms: 2, length: 5", "cycle, nodes: 5",
+     "4:17: graph.kind: in_context draws path-stars and takes their size from the graph, and this "
+     "graph is of kind cycle; use path_star with arms and length"),
+    ("labels: 9", "labels: 8",
+     "3:36: task.labels: 8 labels cannot name the 9 nodes of a prompt; take 9 or more"),
+    ("arms: 2, length: 5", "arms: 20000, length: 3",
+     "4:34: graph.arms: a prompt of 40000 edges is longer than the limit of 65536 tokens; "
+     "take fewer arms"),
+    ("path_batch: 5", "eval_every: 5",
+     "7:11: train.path_batch: in_context draws fresh examples for every step and has no `all`; "
+     "say how many, for example 128"),
+    ("path_batch: 5", "path_batch: 5, edge_batch: 5",
+     "7:48: train.edge_batch: in_context has its edges in the prompts alone; leave it out"),
+    ("path_batch: 5", "path_batch: 5, edge_steps: 2",
+     "7:48: train.edge_steps: edge_steps belongs to recipe staged; leave it out"),
+    ("path_batch: 5", "path_batch: 5, stop_when: {metric: edge_recovery, reaches: 1}",
+     "7:56: train.stop_when.metric: this task is not measured by edge_recovery; "
+     "watch one of exact_match, first_hop"),
+    ("kind: transformer", "kind: feed_forward",
+     "5:17: model.kind: a feed_forward model sees one token at a time and cannot learn paths; "
+     "use another model"),
+    ("kind: transformer", "kind: node2vec",
+     "5:17: model.kind: node2vec trains on edges alone; use another model"),
+    ("labels: 9", "recipe: mixed",
+     "3:28: task.recipe: a field of kind in_weights, and this task is of kind in_context; "
+     "leave it out, set it in overrides with `where: {task.kind: in_weights}`, "
+     "or give whole task mappings as one axis"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), IN_CONTEXT)
+def test_in_context(load, refusal, old, new, message):
+    text = (
+        "version: 1\ndefaults:\n  task: {kind: in_context, labels: 9}\n"
+        "  graph: {kind: path_star, arms: 2, length: 5}\n  model: {kind: transformer}\n"
+        "  optim: {lr: 1e-2}\n  train: {steps: 5, path_batch: 5}\n"
+    )
+    load(text)
+    assert old in text
+    text = text if old == "labels: 9" else text.replace(", labels: 9", "")
+    assert refusal(text.replace(old, new)) == f"g.yaml:{message}"
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -255,8 +305,8 @@ def test_a_graph_too_small_to_split(refusal, base):
 def test_a_kind_that_leaves_inherited_fields_behind(refusal, base):
     text = base.replace("kind: transformer", "kind: transformer, heads: 2")
     assert refusal(text + "grid: {model.kind: [transformer, feed_forward]}\n") == (
-        "g.yaml:4:30: model.heads: a field of kind transformer, and this model is a feed_forward; "
-        "leave it out, set it in overrides with `where: {model.kind: transformer}`, "
+        "g.yaml:4:30: model.heads: a field of kind transformer, and this model is of kind "
+        "feed_forward; leave it out, set it in overrides with `where: {model.kind: transformer}`, "
         "or give whole model mappings as one axis"
     )
 

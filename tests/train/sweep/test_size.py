@@ -3,24 +3,23 @@
 from math import prod
 
 import pytest
+import torch
 
 from geomem.train.config import ConfigError
-from geomem.train.stack.batches import Batches
-from geomem.train.stack.build import build_model
+from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import stages_of
 from geomem.train.sweep.size import (
     MAX_MEMBERS,
     STACK_BYTES,
     auto_members,
-    graph_counts,
     member_bytes,
     member_parameters,
     step_operations,
-    step_work,
 )
+from geomem.train.sweep.task_size import graph_counts, step_work
 from geomem.train.tasks.graphs import build_graph
-from geomem.train.tasks.in_weights import build_tables
 
+CPU = torch.device("cpu")
 NO_DECAY = {"weight_decay": 0.0}
 SECTIONS = [
     {},
@@ -41,14 +40,23 @@ SECTIONS = [
     {"task": {"recipe": "mixed", "task_token": False}, "train": {"path_batch": 2}},
     {"task": {"recipe": "mixed", "target": "hardest_token"}},
     {"task": {"recipe": "staged"}, "train": {"edge_steps": 4, "path_batch": 3}},
+    {"task": {"kind": "in_context"}, "train": {"path_batch": 5}},
+    {
+        "task": {"kind": "in_context", "labels": 31, "delimiters": False, "pauses": 2},
+        "train": {"path_batch": 2},
+    },
+    {
+        "task": {"kind": "in_context", "target": "hardest_token", "teacherless": True},
+        "model": {"kind": "mamba"},
+        "train": {"path_batch": 2},
+    },
 ]
 
 
 @pytest.mark.parametrize("sections", SECTIONS, ids=str)
 def test_counts_equal_those_of_the_tensors(make_run, sections):
     run = make_run(**sections)
-    tables = build_tables([run])
-    found = build_model(run, tables).parameters()
+    found = build_model(run, build_task([run], CPU)).parameters()
     assert member_parameters(run) == sum(prod(p.shape) for p in found.values())
     graph = build_graph(run.graph)
     assert graph_counts(run.graph) == (graph.n, len(graph.edges))
@@ -57,13 +65,15 @@ def test_counts_equal_those_of_the_tensors(make_run, sections):
 @pytest.mark.parametrize("sections", SECTIONS, ids=str)
 def test_work_equals_that_of_a_step(make_run, sections):
     run = make_run(**sections)
-    tables = build_tables([run])
-    device = tables.node_token.device
-    works = []
+    task, works = build_task([run], CPU), []
     for stage in stages_of(run):
-        parts = Batches([run], tables, stage, device).parts(0)
-        tokens = sum(part.segment.tokens[0].numel() for part in parts)
-        works.append((tokens, sum(p.segment.tokens.shape[1] * p.length for p in parts)))
+        task.enter(stage)
+        tokens = rows = pairs = 0
+        for part in task.parts(0):
+            B, T = part.segment.tokens.shape[1:]
+            tokens, rows = tokens + B * T, rows + B * part.length
+            pairs += B * T * (T + part.segment.prefix.shape[1] if T > 1 else 1)
+        works.append((tokens, rows, pairs))
     assert step_work(run) == max(works)
 
 

@@ -1,0 +1,162 @@
+"""Whether the sections of a run fit together: what no section can see alone."""
+
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
+from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec
+from geomem.train.config.task import InContext, InWeights, TaskConfig, held_out_count
+from geomem.train.config.training import Optim, Train
+
+MAX_CONTEXT = 65_536
+
+
+def check_fit(
+    graph: GraphConfig, task: TaskConfig, model: ModelConfig, optim: Optim, train: Train
+) -> None:
+    """Raise PydanticCustomError, with the field and a remedy, for sections that do not fit."""
+    if isinstance(task, InContext):
+        _check_in_context(graph, task, train)
+    else:
+        _check_paths(graph, task)
+    _check_model(task, model)
+    _check_stages(task, train)
+    _check_stop(task, train)
+    if isinstance(model, Node2Vec):
+        _check_ascent(optim, train)
+
+
+def _refuse(field: str, message: str, **context: Any) -> None:
+    raise PydanticCustomError("mismatch", message, {"field": field, **context})
+
+
+def _check_paths(graph: GraphConfig, task: InWeights) -> None:
+    if task.recipe == "edges_only":
+        return
+    if isinstance(graph, EdgeList) or graph.path_count == 0:
+        _refuse(
+            "task.recipe",
+            "recipe {recipe} needs paths, and a graph of kind {kind} has none; "
+            "use path_star or tree_star, or recipe edges_only",
+            recipe=task.recipe,
+            kind=graph.kind,
+        )
+        return
+    total = graph.path_count if task.split == "leaf" else graph.arms  # type: ignore[union-attr]
+    held_out = held_out_count(total, task.test_fraction)
+    if held_out == 0 or held_out == total:
+        _refuse(
+            "task.test_fraction",
+            "{fraction} of {total} {what} keeps {held_out} for the test and {rest} for the "
+            "training, and both need one at least; take a larger graph or another fraction",
+            fraction=task.test_fraction,
+            total=total,
+            what="leaves" if task.split == "leaf" else "subtrees",
+            held_out=held_out,
+            rest=total - held_out,
+        )
+
+
+def _check_in_context(graph: GraphConfig, task: InContext, train: Train) -> None:
+    if not isinstance(graph, PathStar):
+        _refuse(
+            "graph.kind",
+            "in_context draws path-stars and takes their size from the graph, and this graph is "
+            "of kind {kind}; use path_star with arms and length",
+            kind=graph.kind,
+        )
+        return
+    if task.labels is not None and task.labels < graph.node_count:
+        _refuse(
+            "task.labels",
+            "{labels} labels cannot name the {nodes} nodes of a prompt; take {nodes} or more",
+            labels=task.labels,
+            nodes=graph.node_count,
+        )
+    if 3 * graph.edge_count + graph.length + task.pauses > MAX_CONTEXT:
+        _refuse(
+            "graph.arms",
+            "a prompt of {edges} edges is longer than the limit of {most} tokens; take fewer arms",
+            edges=graph.edge_count,
+            most=MAX_CONTEXT,
+        )
+    if train.edge_batch != "all":
+        _refuse("train.edge_batch", "in_context has its edges in the prompts alone; leave it out")
+    if train.path_batch == "all":
+        _refuse(
+            "train.path_batch",
+            "in_context draws fresh examples for every step and has no `all`; "
+            "say how many, for example 128",
+        )
+
+
+# Why a model of some kind cannot learn paths.
+_SHORT_SIGHTED = {
+    Node2Vec: "node2vec trains on edges alone",
+    FeedForward: "a feed_forward model sees one token at a time and cannot learn paths",
+}
+
+
+def _check_model(task: TaskConfig, model: ModelConfig) -> None:
+    reason = _SHORT_SIGHTED.get(type(model))
+    if reason is None or task.curriculum == (frozenset({"edges"}),):
+        return
+    recipe = "recipe edges_only, or " if isinstance(task, InWeights) else ""
+    _refuse(
+        "model.kind",
+        "{reason}; use {recipe}another model",
+        reason=reason,
+        recipe=recipe,
+    )
+
+
+def _check_stages(task: TaskConfig, train: Train) -> None:
+    staged, edge_steps = len(task.curriculum) > 1, train.edge_steps
+    if not staged and edge_steps is not None:
+        _refuse("train.edge_steps", "edge_steps belongs to recipe staged; leave it out")
+    if staged and edge_steps is None:
+        _refuse("train.edge_steps", "recipe staged needs train.edge_steps, the edge stage's length")
+    if staged and edge_steps is not None and edge_steps >= train.steps:
+        _refuse(
+            "train.edge_steps",
+            "edge_steps {edge_steps} leaves none of the {steps} steps to the paths",
+            edge_steps=edge_steps,
+            steps=train.steps,
+        )
+
+
+def _check_stop(task: TaskConfig, train: Train) -> None:
+    rule = train.stop_when
+    if rule is not None and rule.metric not in task.measures:
+        _refuse(
+            "train.stop_when.metric",
+            "this task is not measured by {metric}; watch one of {measures}",
+            metric=rule.metric,
+            measures=", ".join(task.measures),
+        )
+
+
+# AdamW's and its gradient's: a plain ascent has none of them. With the only value it can take.
+_NO_ADAMW = {
+    "weight_decay": 0.0,
+    "betas": (0.9, 0.999),
+    "eps": 1e-8,
+    "clip": None,
+    "edge_lr": None,
+    "edge_warmup_steps": 0,
+}
+
+
+def _check_ascent(optim: Optim, train: Train) -> None:
+    for name, only in _NO_ADAMW.items():
+        if getattr(optim, name) != only:
+            remedy = "set it to 0" if name == "weight_decay" else "leave it out"
+            _refuse(
+                f"optim.{name}",
+                "node2vec climbs its objective with optim.lr alone and has no {name}; {remedy}",
+                name=name,
+                remedy=remedy,
+            )
+    if train.edge_batch != "all":
+        _refuse("train.edge_batch", "node2vec takes all edges in each step; leave it out")

@@ -1,0 +1,126 @@
+"""How large a run's task is, from its configuration alone: arithmetic, no tensors."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
+from geomem.train.config.model import Node2Vec
+from geomem.train.config.run import RunConfig
+from geomem.train.config.task import InContext, InWeights, held_out_count
+from geomem.train.tasks.prompts import context_length, label_count, target_count
+from geomem.train.tasks.vocabulary import FIRST_NODE
+
+
+class Work(NamedTuple):
+    """What one step of a member does: tokens read, rows of logits made, and attention.
+
+    pairs: positions times positions of all sequences.
+    """
+
+    tokens: int
+    rows: int
+    pairs: int
+
+
+class TaskSize(NamedTuple):
+    """nodes: rows of the embedding in a pack; special: tokens beside them; context: tokens of the
+    longest sequence; indices: numbers, int64, that its tables hold for each member.
+    """
+
+    nodes: int
+    special: int
+    context: int
+    work: Work
+    indices: int
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that a model knows."""
+        return self.special + self.nodes
+
+
+@lru_cache(maxsize=256)
+def _edge_list_counts(path: str, sha256: str | None) -> tuple[int, int]:
+    from geomem.train.tasks.edge_list import read_edge_list
+
+    names, edges = read_edge_list(path)
+    return len(names), len(edges)
+
+
+def graph_counts(graph: GraphConfig) -> tuple[int, int]:
+    """Nodes and undirected edges; ConfigError for an edge list that cannot be read."""
+    if isinstance(graph, EdgeList):
+        return _edge_list_counts(graph.path, graph.sha256)
+    return graph.node_count, graph.edge_count
+
+
+def task_size(run: RunConfig) -> TaskSize:
+    """Sizes of the run's task; ConfigError for an edge list that cannot be read."""
+    return _SIZES[type(run.task)](run, run.task)
+
+
+def step_work(run: RunConfig) -> Work:
+    """What one step does; that of the larger stage where there are two."""
+    return task_size(run).work
+
+
+def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
+    """A full batch of edges computes each node once, whatever its number of neighbours."""
+    nodes, edge_count = graph_counts(run.graph)
+    special = 0 if isinstance(run.model, Node2Vec) else FIRST_NODE
+    context = _context(run.graph, task)
+    paths = _path_count(run.graph, task)
+    edge_rows = nodes if run.train.edge_batch == "all" else run.train.edge_batch
+    works = {
+        "edges": Work(edge_rows, edge_rows, edge_rows),
+        "paths": _path_work(run, task, paths, context),
+    }
+    stages = [[works[name] for name in stage] for stage in task.curriculum]
+    work = max(Work(*map(sum, zip(*stage, strict=True))) for stage in stages)
+    indices = 5 * edge_count + 2 * nodes + 2 * context * paths
+    return TaskSize(nodes, special, context, work, indices)
+
+
+def _path_work(run: RunConfig, task: InWeights, count: int, context: int) -> Work:
+    batch = run.train.path_batch
+    if batch == "all":
+        batch = count - held_out_count(count, task.test_fraction)
+    tokens = batch * (context - task.task_token)
+    return Work(tokens, batch * _targets(run.graph, task), tokens * context)
+
+
+def _path_count(graph: GraphConfig, task: InWeights) -> int:
+    if task.recipe == "edges_only" or isinstance(graph, EdgeList):
+        return 0
+    return graph.path_count
+
+
+def _targets(graph: GraphConfig, task: InWeights) -> int:
+    """Targets of a path example; 1 where there are no paths."""
+    length: int = getattr(graph, "length", 1) if task.recipe != "edges_only" else 1
+    return 1 if task.target == "hardest_token" else length
+
+
+def _context(graph: GraphConfig, task: InWeights) -> int:
+    """Tokens of the longest example, the task token included."""
+    prefix = 1 + (task.start_node + task.pauses if task.recipe != "edges_only" else 0)
+    return task.task_token + prefix + _targets(graph, task) - 1
+
+
+def _in_context(run: RunConfig, task: InContext) -> TaskSize:
+    """Its examples are drawn anew for every step; a draw takes four numbers per thing shuffled."""
+    graph, batch = run.graph, run.train.path_batch
+    assert isinstance(graph, PathStar)
+    assert batch != "all"
+    context, labels = context_length(graph, task), label_count(graph, task)
+    tokens = batch * context
+    work = Work(tokens, batch * target_count(graph, task), tokens * context)
+    indices = batch * (4 * (labels + graph.edge_count) + 2 * context)
+    return TaskSize(labels, FIRST_NODE, context, work, indices)
+
+
+_SIZES: dict[type, Callable[[RunConfig, Any], TaskSize]] = {
+    InWeights: _in_weights,
+    InContext: _in_context,
+}
