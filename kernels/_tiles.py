@@ -56,3 +56,12 @@ def log1p(r):
     for i in tl.static_range(10):
         series = series * square + 1 / (19 - 2 * i)
     return tl.where(r < 0.5, 2 * t * series, tl.log(1 + r))
+
+
+@triton.jit
+def expm1(x):
+    """exp(x) - 1 for x <= 0 to its last digits, by a series for small x."""
+    series = x * 0 + 1
+    for i in tl.static_range(15):
+        series = 1 + series * x / (16 - i)
+    return tl.where(x > -0.5, x * series, tl.exp(x) - 1)

@@ -21,6 +21,8 @@ _DUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdum
 _TYPES = {
     torch.bfloat16: "*bf16",
     torch.float32: "*fp32",
+    torch.float64: "*fp64",
+    torch.bool: "*i1",
     torch.int64: "*i64",
     torch.int32: "*i32",
 }

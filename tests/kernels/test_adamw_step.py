@@ -1,75 +1,108 @@
-"""The optimiser step of a stack against torch.optim.AdamW, member by member, in fp64."""
+"""The optimiser step of a stack against torch.optim.AdamW, member by member."""
 
 import pytest
 import torch
+from torch.library import opcheck
 
-from geomem.kernels import AdamWHyper, adamw_step
-from geomem.kernels.adamw_step import reference
+from geomem.kernels import AdamWHyper, adamw_step, choice
+from geomem.kernels.adamw_step.api import implementation
+from tests.kernels import adamw_cases as cases
 
-SETTINGS = [  # lr, weight decay, betas, eps
-    (1e-2, 0.0, (0.9, 0.999), 1e-8),
-    (3e-4, 10.0, (0.0, 0.99), 1e-6),
-    (5.0, 0.01, (0.9, 0.95), 1e-8),
-]
+IMPLEMENTATIONS = ["reference", "eager"]
 
 
-def _hyper(step, scale=1.0):
-    rows = [[lr, decay, *betas, eps, scale, step] for lr, decay, betas, eps in SETTINGS]
-    return AdamWHyper(*torch.tensor(rows, dtype=torch.float64).T)
+@pytest.mark.parametrize("impl", IMPLEMENTATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("P", [1, 1023, 4097])
+def test_equals_separate_optimisers(impl, dtype, P):
+    cases.hold(3, P, dtype, impl)
 
 
-@pytest.mark.parametrize("tile", [1 << 16, 6])
-def test_equals_separate_optimisers(monkeypatch, tile):
-    monkeypatch.setattr(reference, "TILE", tile)
-    torch.manual_seed(0)
-    p = torch.randn(3, 7, dtype=torch.float64)
-    m, v = torch.zeros_like(p), torch.zeros_like(p)
-    peers = [torch.nn.Parameter(row.clone()) for row in p]
-    optimisers = [
-        torch.optim.AdamW([peer], lr=lr, weight_decay=decay, betas=betas, eps=eps)
-        for peer, (lr, decay, betas, eps) in zip(peers, SETTINGS, strict=True)
-    ]
-    for step in range(1, 6):
-        g = torch.randn(3, 7, dtype=torch.float64)
-        adamw_step(p, g, m, v, _hyper(step), torch.ones(3, dtype=torch.bool))
-        for peer, row, optimiser in zip(peers, g, optimisers, strict=True):
-            peer.grad = row.clone()
-            optimiser.step()
-    expected = torch.stack([peer.detach() for peer in peers])
-    torch.testing.assert_close(p, expected, rtol=1e-12, atol=1e-12)
+@pytest.mark.parametrize("impl", IMPLEMENTATIONS)
+def test_how_every_implementation_behaves(impl):
+    for dtype in (torch.float32, torch.float64):
+        cases.inactive_members_keep_every_bit(impl, dtype)
+        cases.member_alone_equals_member_in_a_stack(impl, dtype)
+        cases.rows_may_lie_apart(impl, dtype)
+        cases.first_steps_keep_their_digits(impl, dtype)
+    cases.scale_multiplies_the_gradient(impl)
 
 
-def test_inactive_members_keep_every_bit_even_beside_nan():
-    torch.manual_seed(0)
-    p, m, v = (torch.randn(3, 5).double() for _ in range(3))
-    v = v.abs()
-    g = torch.randn(3, 5).double()
-    g[1] = torch.nan
-    before = [t.clone() for t in (p, m, v)]
-    alone = [t[[0, 2]].clone() for t in (p, m, v)]
+def test_neighbours_with_equal_settings_are_stepped_together(monkeypatch):
+    """Runs of 2 and 1, then a member that rests, then 2: the results are those of one by one."""
+    calls, fused = [], torch._fused_adamw_
+    monkeypatch.setattr(
+        torch, "_fused_adamw_", lambda p, *a, **k: calls.append(len(p[0])) or fused(p, *a, **k)
+    )
+    h = cases.hyper([4] * 6)
+    h = AdamWHyper(*(t[[0, 0, 1, 2, 2, 2]] for t in h))
+    active = torch.tensor([True, True, True, False, True, True])
+    p, m, v = cases.start(6, 37)
+    g = cases.gradients(6, 37, 1)[0]
+    expected = [t.clone() for t in (p, m, v)]
+    adamw_step(p, g, m, v, h, active)
+    assert calls == [2, 1, 2]
+    adamw_step(expected[0], g, *expected[1:], h, active, impl="reference")
+    torch.testing.assert_close([p, m, v], expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("impl", IMPLEMENTATIONS)
+@pytest.mark.parametrize("shadow", [False, True])
+def test_the_operator_is_registered_as_pytorch_wants_it(impl, shadow):
+    p, m, v = cases.start(3, 7)
     active = torch.tensor([True, False, True])
-    adamw_step(p, g, m, v, _hyper(3), active)
-    for now, old in zip((p, m, v), before, strict=True):
-        assert torch.equal(now[1], old[1])
-        assert not torch.equal(now[0], old[0])
-    hyper = AdamWHyper(*(t[[0, 2]] for t in _hyper(3)))
-    adamw_step(alone[0], g[[0, 2]], alone[1], alone[2], hyper, torch.ones(2, dtype=torch.bool))
-    assert torch.equal(alone[0], p[[0, 2]])
+    copy = p.bfloat16() if shadow else None
+    g = cases.gradients(3, 7, 1)[0]
+    arguments = (p, g, m, v, copy, *cases.hyper([1, 2, 3]), active, impl)
+    opcheck(torch.ops.geomem.adamw_step.default, arguments)
 
 
-def test_scale_multiplies_the_gradient():
-    torch.manual_seed(0)
-    p = torch.randn(3, 5).double()
-    g = torch.randn(3, 5).double()
-    results = []
-    for gradient, scale in ((g * 0.25, 1.0), (g, 0.25)):
-        q, m, v = p.clone(), torch.zeros_like(p), torch.zeros_like(p)
-        adamw_step(q, gradient, m, v, _hyper(1, scale), torch.ones(3, dtype=torch.bool))
-        results.append(torch.cat([q, m, v]))
-    torch.testing.assert_close(results[0], results[1], rtol=1e-14, atol=0)
+def test_compiles_without_breaks():
+    g, h = cases.gradients(3, 7, 1)[0], cases.hyper([1, 2, 3])
+    run = torch.compile(adamw_step, backend="aot_eager", fullgraph=True)
+    found = []
+    for step in (adamw_step, run):
+        p, m, v = cases.start(3, 7)
+        step(p, g, m, v, h, torch.tensor([True, False, True]))
+        found.append([p, m, v])
+    for plain, compiled in zip(*found, strict=True):
+        assert torch.equal(plain, compiled)
 
 
-def test_refuses_unequal_shapes():
+def test_the_choice_has_a_name(monkeypatch):
+    assert implementation("auto", "cpu", torch.float32) == "eager"
+    assert implementation("reference", "cpu", torch.float32) == "reference"
+    monkeypatch.setattr(choice, "TRITON", True)
+    assert implementation("auto", "cuda", torch.float64) == "triton"
+    monkeypatch.setattr(choice, "TRITON", False)
+    assert implementation("auto", "cuda", torch.float32) == "reference"
+    with pytest.raises(ValueError, match=r"not available here; choose one of auto, reference$"):
+        implementation("triton", "cuda", torch.float32)
+
+
+WRONG = {
+    r"parameters should be float32 or float64, got torch.bfloat16": {
+        "parameters": torch.zeros(3, 4).bfloat16()
+    },
+    r"gradients should be torch.float32 \(3, 4\) on cpu, got torch.float32 \(3, 2\) on cpu": {
+        "gradients": torch.zeros(3, 2)
+    },
+    r"second should be of contiguous rows, got strides \(1, 3\)": {"second": torch.zeros(4, 3).T},
+    r"shadow should be torch.bfloat16": {"shadow": torch.zeros(3, 4)},
+    r"active should be torch.bool \(3,\) on cpu, got torch.bool \(2,\)": {
+        "active": torch.ones(2, dtype=torch.bool)
+    },
+    r"lr should be torch.float32 \(3,\) on cpu, got torch.float64 \(3,\)": {
+        "hyper": cases.hyper([1, 1, 1])
+    },
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_refuses_what_does_not_fit(message):
     p = torch.zeros(3, 4)
-    with pytest.raises(ValueError, match="every tensor should be"):
-        adamw_step(p, p[:, :2], p, p, _hyper(1), torch.ones(3, dtype=torch.bool))
+    given = {"parameters": p, "gradients": p, "first": p, "second": p}
+    given |= {"hyper": cases.hyper([1, 1, 1], torch.float32)}
+    given |= {"active": torch.ones(3, dtype=torch.bool)}
+    with pytest.raises(ValueError, match=f"adamw_step: {message}"):
+        adamw_step(**{**given, **WRONG[message]})

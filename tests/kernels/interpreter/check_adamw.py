@@ -1,0 +1,33 @@
+"""The kernel of the optimiser step under the interpreter."""
+
+import pytest
+import torch
+from torch.library import opcheck
+
+from tests.kernels import adamw_cases as cases
+
+
+# One parameter, a ragged warp, a ragged block, several blocks of which the last holds one.
+@pytest.mark.parametrize("P", [1, 37, 1023, 4097])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equals_separate_optimisers(P, dtype):
+    cases.hold(3, P, dtype, "triton")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_how_it_behaves(dtype):
+    cases.inactive_members_keep_every_bit("triton", dtype)
+    cases.inactive_members_keep_every_bit("triton", dtype, P=1100)
+    cases.member_alone_equals_member_in_a_stack("triton", dtype)
+    cases.rows_may_lie_apart("triton", dtype)
+    cases.first_steps_keep_their_digits("triton", dtype)
+    cases.scale_multiplies_the_gradient("triton")
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_the_operator_is_registered_as_pytorch_wants_it(shadow):
+    p, m, v = cases.start(3, 7)
+    copy = p.bfloat16() if shadow else None
+    g, active = cases.gradients(3, 7, 1)[0], torch.tensor([True, False, True])
+    arguments = (p, g, m, v, copy, *cases.hyper([1, 2, 3]), active, "triton")
+    opcheck(torch.ops.geomem.adamw_step.default, arguments)
