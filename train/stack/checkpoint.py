@@ -11,10 +11,12 @@ from geomem.train.config.run import RunConfig, run_id
 from geomem.train.packs import atomic_write
 from geomem.train.stack.state import State
 
+LAYOUT = "2"  # of State.tensors(); a checkpoint of another one is none of ours
+
 
 def stack_digest(runs: Sequence[RunConfig]) -> str:
     """Return what tells a stack's checkpoint from another's."""
-    return hashlib.sha256("".join(run_id(run) for run in runs).encode()).hexdigest()
+    return hashlib.sha256("".join([LAYOUT, *map(run_id, runs)]).encode()).hexdigest()
 
 
 def save(path: Path, runs: Sequence[RunConfig], state: State) -> None:

@@ -27,6 +27,7 @@ from geomem.train.stack.result import StackResult, collect, provenance
 from geomem.train.stack.state import State
 
 REPORT_SECONDS = 0.5
+COMPACT_AT = 0.75  # share of active members below which a stack leaves the others behind
 
 
 class Interrupted(Exception):
@@ -46,26 +47,38 @@ class Progress:
 
 
 class _Trainer:
+    """A stack in training; what concerns all members stands here, the rest in `_assemble`."""
+
     def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
         self.runs, self.device = runs, device
         self.task = build_task(runs, device)
         self.model = build_model(runs[0], self.task)
         self.state = State(runs, self.model, device)
-        self.settings = Settings(runs, device)
-        self.learner = build_learner(runs, self.task, self.model, self.state)
-        self.own_points = [evaluation_steps(run) for run in runs]
-        self.points = set().union(*self.own_points)
         self.history = set().union(*(history_steps(run) for run in runs))
         longest = max(runs, key=lambda run: run.train.steps)
         self.steps = longest.train.steps
         self.stages = stages_of(longest)
+
+    def _assemble(self) -> None:
+        """Prepare the training of the members that are at work."""
+        state, everyone = self.state, self.state.width == len(self.runs)
+        self.at_work = [self.runs[k] for k in state.members()]
+        task = self.task if everyone else build_task(self.at_work, self.device)
+        self.settings = Settings(self.at_work, self.device)
+        self.learner = build_learner(self.at_work, task, self.model, state)
+        self.own_points = [evaluation_steps(run) for run in self.at_work]
+        self.points = set().union(*self.own_points)
 
     def stage_at(self, step: int) -> tuple[int, Stage]:
         return max((i, stage) for i, stage in enumerate(self.stages) if stage.start <= step)
 
     def train(self, between: Callable[[], None]) -> None:
         """Train to the end, or until no member is active; `between` runs after every step."""
-        while self.state.step < self.steps and bool(self.state.active.any()):
+        self._assemble()
+        while self.state.step < self.steps and (active := int(self.state.active.sum())):
+            if active <= COMPACT_AT * self.state.width:
+                self.state.compact()
+                self._assemble()
             self._train_to_point(between)
 
     def _train_to_point(self, between: Callable[[], None]) -> None:
@@ -78,7 +91,7 @@ class _Trainer:
         if first == 0:
             state.arena.reset_moments()
             self._keep_history()
-        rates = rate_table(self.runs, index, first, stop - state.step).to(self.device)
+        rates = rate_table(self.at_work, index, first, stop - state.step).to(self.device)
         active = int(state.active.sum())
         for lr in rates:
             in_stage = state.step - stage.start
@@ -104,16 +117,11 @@ class _Trainer:
         state, due = self.state, self._due()
         found = {"loss": state.loss_sum / state.loss_count}
         found |= self.learner.evaluate()
-        for name, value in found.items():
-            shown = torch.where(due.view(-1, *[1] * (value.dim() - 1)), value, torch.nan)
-            state.metrics.setdefault(name, []).append(shown)
-        state.metrics_step.append(state.step)
-        state.loss_sum.masked_fill_(due, 0)
-        state.loss_count.masked_fill_(due, 0)
+        state.measure(found, due)
         self._stop_early(found, due)
 
     def _stop_early(self, found: dict[str, Tensor], due: Tensor) -> None:
-        for k, run in enumerate(self.runs):
+        for k, run in enumerate(self.at_work):
             rule = run.train.stop_when
             if rule is None or rule.metric not in found:
                 continue
@@ -124,7 +132,7 @@ class _Trainer:
     def _keep_history(self) -> None:
         state = self.state
         if state.step in self.history and state.step not in state.history_step:
-            table = state.arena.params["embedding"].detach()
+            table = state.in_order(state.arena.whole()["embedding"].detach())
             state.history.append(self.task.embedding(table).cpu())
             state.history_step.append(state.step)
 

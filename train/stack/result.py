@@ -40,8 +40,7 @@ def _shared(state: State, task: Task) -> dict[str, NDArray[Any]]:
 
 def _members(runs: Sequence[RunConfig], state: State) -> list[dict[str, Any]]:
     members = []
-    left = zip(runs, state.diverged_at.tolist(), state.stopped_at.tolist(), strict=True)
-    for run, diverged, stopped in left:
+    for run, diverged, stopped in zip(runs, *state.left(), strict=True):
         member: dict[str, Any] = {
             "run": run_id(run),
             "seed": run.seed,
@@ -61,7 +60,7 @@ def collect(
     runs: Sequence[RunConfig], task: Task, state: State, keep_parameters: bool
 ) -> StackResult:
     """Gather what a stack found; embeddings stand in the task's canonical order."""
-    params = state.arena.params
+    params = state.params()
     own = task.tensors(params) | _measures(state)
     if keep_parameters:
         kept = params | task.labels()
