@@ -11,12 +11,13 @@ def main() -> None:
     """Run the command line, or say what it lacks."""
     try:
         from geomem.bench.commands import cli
+        from geomem.train.lazy_cli import run
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
         print(WITHOUT_CLICK, file=sys.stderr)
         sys.exit(2)
-    cli()
+    run(cli)
 
 
 if __name__ == "__main__":

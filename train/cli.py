@@ -1,9 +1,8 @@
 """The command line `geomem-train`. Each command is imported only when it is called."""
 
-import importlib
-import sys
-
 import click
+
+from geomem.train.lazy_cli import LazyGroup, run
 
 COMMANDS = {
     "sweep": "Train every run of a grid file and leave packs.",
@@ -17,25 +16,12 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """A group that knows its commands' names and imports a command when it runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"geomem.train.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="geomem.train.commands",
+    summaries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="geomem")
 def cli() -> None:
     """Train thousands of compact sequence models together and keep what they memorised.
@@ -49,12 +35,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; what the user can act on ends with a message and no traceback."""
-    from geomem.train.errors import GeomemError
+    """Run the command line."""
+    run(cli)
 
-    try:
-        cli()
-    except GeomemError as error:
-        lines = [f"error: {error}", *getattr(error, "__notes__", ())]
-        click.echo("\n".join(lines), err=True)
-        sys.exit(error.exit_code)
+
+if __name__ == "__main__":
+    main()

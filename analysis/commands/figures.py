@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
 
 
-@click.command(name="figures", short_help="Draw what a sweep has to show.")
+@click.command(name="figures")
 @click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--where",

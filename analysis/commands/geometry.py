@@ -7,7 +7,7 @@ import click
 from geomem.analysis.commands.tables import chosen_runs, history_option, print_rows, table_options
 
 
-@click.command(name="geometry", short_help="Measure how embeddings lie.")
+@click.command(name="geometry")
 @table_options
 @history_option
 def command(

@@ -9,7 +9,7 @@ import click
 from geomem.analysis.commands.tables import chosen_runs, print_rows, table_options
 
 
-@click.command(name="recall", short_help="Measure what is recalled, with intervals over seeds.")
+@click.command(name="recall")
 @table_options
 def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
     """Measure what the runs of SWEEP recall, with 95 % intervals over seeds.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
 
 
-@click.command(name="report", short_help="Write one HTML file that shows a sweep.")
+@click.command(name="report")
 @click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--where",

@@ -8,7 +8,7 @@ import click
 from geomem.analysis.commands.tables import chosen_runs, history_option, print_rows, table_options
 
 
-@click.command(name="spectrum", short_help="Compare embeddings with the graph's spectrum.")
+@click.command(name="spectrum")
 @table_options
 @history_option
 @click.option(

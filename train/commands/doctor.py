@@ -3,7 +3,7 @@
 import click
 
 
-@click.command(name="doctor", short_help="Print what this machine offers to a sweep.")
+@click.command(name="doctor")
 def command() -> None:
     """Print versions, devices and cores, and whether locks work in the current folder.
 

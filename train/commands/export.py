@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from geomem.train.sweep.bundles import Chosen
 
 
-@click.command(name="export", short_help="Save embeddings of runs for other programs.")
+@click.command(name="export")
 @click.argument("directory", metavar="SWEEP", type=click.Path(path_type=Path))
 @click.option(
     "--where",

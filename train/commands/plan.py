@@ -19,7 +19,7 @@ from geomem.train.sweep.words import plural, size
 _WIDTH_OF_FILES = 180
 
 
-@click.command(name="plan", short_help="Show what a grid file would run, and in which stacks.")
+@click.command(name="plan")
 @click.argument("grid", type=click.Path(path_type=Path))
 @click.option(
     "--set",

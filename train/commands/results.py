@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from geomem.train.sweep.results import Row
 
 
-@click.command(name="results", short_help="Show or save the measures of a sweep's runs.")
+@click.command(name="results")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object per run, as JSON.")

@@ -5,7 +5,7 @@ import json
 import click
 
 
-@click.command(name="schema", short_help="Print the JSON Schema of grid files, for editors.")
+@click.command(name="schema")
 def command() -> None:
     """Print the JSON Schema (2020-12) of grid files, for completion and checks in editors.
 

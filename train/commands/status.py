@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 
-@click.command(name="status", short_help="Show how far a sweep is.")
+@click.command(name="status")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
 def command(directory: Path, as_json: bool) -> None:

@@ -19,7 +19,7 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
     return Shard(int(match[1]), int(match[2]))
 
 
-@click.command(name="sweep", short_help="Train every run of a grid file and leave packs.")
+@click.command(name="sweep")
 @click.argument("grid", type=click.Path(path_type=Path))
 @click.option(
     "--out",

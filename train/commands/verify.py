@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 DAMAGED = 5
 
 
-@click.command(name="verify", short_help="Check every committed byte of a sweep.")
+@click.command(name="verify")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--repair", is_flag=True, help="Put damaged packs aside and queue their runs again.")
 def command(directory: Path, repair: bool) -> None:
