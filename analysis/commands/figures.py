@@ -5,27 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geomem.analysis.commands.options import projection_option, sweep_options
+
 if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
 
 
 @click.command(name="figures")
-@click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--where",
-    "conditions",
-    metavar="FIELD=VALUE",
-    multiple=True,
-    help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
-)
+@sweep_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: SWEEP/figures.")
 @click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
-@click.option(
-    "--projection",
-    type=click.Choice(["pca", "umap"]),
-    default="pca",
-    help="Of the embeddings in three dimensions; umap needs geomem[umap].",
-)
+@projection_option("the embeddings in three dimensions")
 def command(
     sweep: Path,
     conditions: tuple[str, ...],
@@ -49,7 +39,7 @@ def command(
     need_matplotlib()
     from geomem.analysis.figures import save_figures
 
-    members = chosen_runs(sweep, conditions, as_csv=False, as_json=False).members
+    members = chosen_runs(sweep, conditions).members
     written = save_figures(members, out or sweep / "figures", suffix, projection)
     if not written:
         raise click.ClickException(f"{sweep}: none of these runs is of a kind that has a figure")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from geomem.analysis.commands.tables import chosen_runs, history_option, print_rows, table_options
+from geomem.analysis.commands.options import history_option, table_options
+from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows
 
 
 @click.command(name="geometry")
@@ -33,6 +34,7 @@ def command(
     from geomem.analysis import summaries
     from geomem.analysis.batches import measure
 
-    runs = chosen_runs(sweep, conditions, as_csv, as_json, history)
+    check_form(as_csv, as_json, history)
+    runs = chosen_runs(sweep, conditions)
     rows = measure(runs.members, summaries.geometry, history)
     print_rows(rows, as_csv, as_json, summaries.GEOMETRY)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from geomem.analysis.commands.tables import chosen_runs, print_rows, table_options
+from geomem.analysis.commands.options import table_options
+from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows
 
 
 @click.command(name="recall")
@@ -33,7 +34,8 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
     from geomem.analysis import summaries
     from geomem.analysis.batches import measure
 
-    runs = chosen_runs(sweep, conditions, as_csv, as_json)
+    check_form(as_csv, as_json)
+    runs = chosen_runs(sweep, conditions)
     rows = measure(runs.members, summaries.recall)
     print_rows(rows, as_csv, as_json, summaries.RECALL, show=_with_interval)
 

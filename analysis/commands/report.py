@@ -5,28 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geomem.analysis.commands.options import projection_option, sweep_options
+
 if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
 
 
 @click.command(name="report")
-@click.argument("sweep", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--where",
-    "conditions",
-    metavar="FIELD=VALUE",
-    multiple=True,
-    help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
-)
+@sweep_options
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: SWEEP/report.html."
 )
-@click.option(
-    "--projection",
-    type=click.Choice(["pca", "umap"]),
-    default="pca",
-    help="Of the figure of embeddings in space; umap needs geomem[umap].",
-)
+@projection_option("the figure of embeddings in space")
 @click.option("--max-runs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--max-nodes", type=click.IntRange(4), default=25_000, show_default=True)
 def command(
@@ -54,7 +44,7 @@ def command(
     need_matplotlib()
     from geomem.analysis.report import Limits, write_report
 
-    runs = chosen_runs(sweep, conditions, as_csv=False, as_json=False)
+    runs = chosen_runs(sweep, conditions)
     limits = Limits(runs=max_runs, nodes=max_nodes)
     path = write_report(runs, out or sweep / "report.html", conditions, limits, projection)
     click.echo(path)

@@ -1,7 +1,7 @@
 """What the commands that print a table have in common: which runs, and in which form."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,41 +11,20 @@ if TYPE_CHECKING:
     from geomem.analysis.sweeps import Sweep
     from geomem.train.sweep.results import Row
 
-_OPTIONS = (
-    click.argument("sweep", type=click.Path(path_type=Path)),
-    click.option(
-        "--where",
-        "conditions",
-        metavar="FIELD=VALUE",
-        multiple=True,
-        help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
-    ),
-    click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV."),
-    click.option("--json", "as_json", is_flag=True, help="Print one object per run, as JSON."),
-)
-history_option = click.option(
-    "--history", is_flag=True, help="One line per run and stored step; with --csv or --json."
-)
 
-
-def table_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add SWEEP, --where, --csv and --json to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-def chosen_runs(
-    sweep: Path, conditions: Sequence[str], as_csv: bool, as_json: bool, history: bool = False
-) -> "Sweep":
-    """The runs that are meant. Raises UsageError if there are none, or the options contradict."""
-    from geomem.analysis.sweeps import open_sweep
-    from geomem.train.sweep.errors import UsageError
-
+def check_form(as_csv: bool, as_json: bool, history: bool = False) -> None:
+    """Raise click's UsageError if the options of a table contradict each other."""
     if as_csv and as_json:
         raise click.UsageError("give one of --csv and --json")
     if history and not (as_csv or as_json):
         raise click.UsageError("--history needs --csv or --json")
+
+
+def chosen_runs(sweep: Path, conditions: Sequence[str]) -> "Sweep":
+    """The runs that are meant. Raises UsageError if there are none."""
+    from geomem.analysis.sweeps import open_sweep
+    from geomem.train.sweep.errors import UsageError
+
     found = open_sweep(sweep)
     if not found.members:
         raise UsageError(f"{sweep}: no packs yet; train with 'geomem-train sweep' first")

@@ -1,0 +1,44 @@
+"""Options that several commands have."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+Command = Callable[..., None]
+
+
+def sweep_options(function: Command) -> Command:
+    """Add SWEEP, as `sweep`, and --where, as `conditions`."""
+    where = click.option(
+        "--where",
+        "conditions",
+        metavar="FIELD=VALUE",
+        multiple=True,
+        help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
+    )
+    return click.argument("sweep", type=click.Path(path_type=Path))(where(function))
+
+
+def table_options(function: Command) -> Command:
+    """Add SWEEP, --where, --csv and --json."""
+    as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV.")
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="Print one object per run, as JSON."
+    )
+    return sweep_options(as_csv(as_json(function)))
+
+
+history_option = click.option(
+    "--history", is_flag=True, help="One line per run and stored step; with --csv or --json."
+)
+
+
+def projection_option(of: str) -> Callable[[Command], Command]:
+    """Return --projection; `of` says in the help what is projected."""
+    return click.option(
+        "--projection",
+        type=click.Choice(["pca", "umap"]),
+        default="pca",
+        help=f"Of {of}; umap needs geomem[umap].",
+    )
