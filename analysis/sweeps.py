@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from geomem.train.packs import Pack
 from geomem.train.sweep.folder import Folder
-from geomem.train.sweep.results import flatten
+from geomem.train.sweep.results import flat_fields
 from geomem.train.sweep.state import read_state
 from geomem.train.sweep.store import current_packs
-from geomem.train.sweep.where import parse_where
+from geomem.train.sweep.where import select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,7 @@ class Member:
     @cached_property
     def row(self) -> dict[str, Any]:
         """run (id), status, steps and every field of the configuration under its dotted name."""
-        member = self.pack.members[self.at]
-        return {name: member[name] for name in ("run", "status", "steps")} | flatten(self.config)
+        return flat_fields(self.pack.members[self.at])
 
     @property
     def done(self) -> bool:
@@ -98,10 +97,7 @@ class Sweep:
 
         Raises UsageError for a field that no run has.
         """
-        fields = dict.fromkeys(name for member in self.members for name in member.row)
-        wanted = parse_where(conditions, fields)
-        chosen = [m for m in self.members if all(c.holds(m.row) for c in wanted)]
-        return Sweep(self.path, chosen)
+        return Sweep(self.path, select(conditions, self.members, lambda member: member.row))
 
     @property
     def rows(self) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,11 @@ def check_form(as_csv: bool, as_json: bool, history: bool = False) -> None:
 def chosen_runs(sweep: Path, conditions: Sequence[str]) -> "Sweep":
     """The runs that are meant. Raises UsageError if there are none."""
     from geomem.analysis.sweeps import open_sweep
-    from geomem.train.sweep.errors import UsageError
+    from geomem.train.sweep.where import select_some
 
     found = open_sweep(sweep)
-    if not found.members:
-        raise UsageError(f"{sweep}: no packs yet; train with 'geomem-train sweep' first")
-    found = found.where(*conditions)
-    if not found.members:
-        raise UsageError(f"{sweep}: no run that has results meets {' and '.join(conditions)}")
-    return found
+    members = select_some(sweep, conditions, found.members, lambda member: member.row)
+    return replace(found, members=members)
 
 
 def print_rows(

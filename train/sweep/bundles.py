@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomem.train.packs import Pack, atomic_write
-from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.folder import Folder
-from geomem.train.sweep.results import flatten
+from geomem.train.sweep.results import Value, flat_fields
 from geomem.train.sweep.state import read_state
 from geomem.train.sweep.store import current_packs
-from geomem.train.sweep.where import parse_where
+from geomem.train.sweep.where import select_some
 
 SUFFIXES = {"safetensors": ".safetensors", "npz": ".npz"}
 _LEFT_OUT = ("metrics/", "history/", "parameters/")
@@ -58,10 +57,9 @@ class Chosen:
         return self.pack.members[self.at] | ({"node_names": names} if names else {})
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Value]:
         """The same, flat, as conditions name it."""
-        member = self.pack.members[self.at]
-        return {key: member[key] for key in ("run", "status", "steps")} | flatten(member["config"])
+        return flat_fields(self.pack.members[self.at])
 
     @property
     def short(self) -> str:
@@ -92,13 +90,7 @@ def choose(directory: Path, conditions: Sequence[str]) -> list[Chosen]:
     folder = Folder(directory)
     packs = [(Source(pack), of) for pack, of in current_packs(folder, read_state(folder))]
     runs = [Chosen(source, at) for source, members in packs for at, _ in members]
-    if not runs:
-        raise UsageError(f"{directory}: no packs yet; train with 'geomem-train sweep' first")
-    wanted = parse_where(conditions, dict.fromkeys(f for run in runs for f in run.fields))
-    runs = [run for run in runs if all(c.holds(run.fields) for c in wanted)]
-    if not runs:
-        raise UsageError(f"{directory}: no run that has results meets {' and '.join(conditions)}")
-    return runs
+    return select_some(directory, conditions, runs, lambda run: run.fields)
 
 
 def bundles(

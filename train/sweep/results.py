@@ -70,6 +70,12 @@ def _last_finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return last
 
 
+def flat_fields(member: Mapping[str, Any]) -> dict[str, Value]:
+    """run (id), status, steps and the flat configuration of what a pack says of a member."""
+    named: dict[str, Value] = {name: member[name] for name in ("run", "status", "steps")}
+    return named | flatten(member["config"])
+
+
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
     """Dotted names of nested fields; lists become JSON."""
     flat: dict[str, Value] = {}

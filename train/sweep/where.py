@@ -2,14 +2,16 @@
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from geomem.train.config.errors import Mark
 from geomem.train.config.words import close_to, did_you_mean, shorten
 from geomem.train.config.yaml_file import parse_value, plain
 from geomem.train.sweep.errors import UsageError
 
+Run = TypeVar("Run")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -42,20 +44,37 @@ class Condition(NamedTuple):
         return numbers and _OPERATORS[self.relation](found, value)
 
 
-def parse_where(texts: Sequence[str], fields: Collection[str]) -> list[Condition]:
-    """Conditions from what a user typed; a field may be named by its last part if that is unique.
-
-    Raises UsageError with the form, or the nearest field.
-    """
-    return [_condition(text, fields) for text in texts]
-
-
 def select(
-    conditions: Iterable[Condition], rows: Iterable[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """The rows that meet every condition, in their order."""
-    conditions = list(conditions)
-    return [row for row in rows if all(condition.holds(row) for condition in conditions)]
+    texts: Sequence[str], runs: Sequence[Run], fields_of: Callable[[Run], Mapping[str, Any]]
+) -> list[Run]:
+    """The runs whose flat fields meet every condition that a user typed, in their order.
+
+    A field may be named by its last part if that is unique. Raises UsageError with the form of a
+    condition, or with the nearest field where no run has the one that is named.
+    """
+    rows = [fields_of(run) for run in runs]
+    known = dict.fromkeys(name for row in rows for name in row)
+    wanted = [_condition(text, known) for text in texts]
+    return [
+        run
+        for run, row in zip(runs, rows, strict=True)
+        if all(condition.holds(row) for condition in wanted)
+    ]
+
+
+def select_some(
+    sweep: Path,
+    texts: Sequence[str],
+    runs: Sequence[Run],
+    fields_of: Callable[[Run], Mapping[str, Any]],
+) -> list[Run]:
+    """`select` of the runs of a sweep that have results; raises UsageError if there are none."""
+    if not runs:
+        raise UsageError(f"{sweep}: no packs yet; train with 'geomem-train sweep' first")
+    found = select(texts, runs, fields_of)
+    if not found:
+        raise UsageError(f"{sweep}: no run that has results meets {' and '.join(texts)}")
+    return found
 
 
 def _condition(text: str, fields: Collection[str]) -> Condition:

@@ -3,14 +3,13 @@
 import pytest
 
 from geomem.train.sweep.errors import UsageError
-from geomem.train.sweep.where import parse_where, select
+from geomem.train.sweep.where import select
 
 ROWS = [
     {"graph.arms": 64, "model.kind": "mamba", "task.kind": "in_weights", "optim.lr": 1e-3},
     {"graph.arms": 256, "model.kind": "transformer", "task.kind": "in_weights", "model.tie": True},
     {"graph.nodes": 15, "model.kind": "mamba", "task.kind": "in_weights", "model.tie": False},
 ]
-FIELDS = {name for row in ROWS for name in row}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ FIELDS = {name for row in ROWS for name in row}
     ],
 )
 def test_select(texts, chosen):
-    assert select(parse_where(texts, FIELDS), ROWS) == [ROWS[i] for i in chosen]
+    assert select(texts, ROWS, dict) == [ROWS[i] for i in chosen]
 
 
 @pytest.mark.parametrize(
@@ -42,4 +41,4 @@ def test_select(texts, chosen):
 )
 def test_refusals(text, problem):
     with pytest.raises(UsageError, match=problem):
-        parse_where([text], FIELDS)
+        select([text], ROWS, dict)
