@@ -3,15 +3,16 @@
 import csv
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from geomem.analysis import open_sweep
 from geomem.analysis.cli import cli
 from geomem.analysis.spectrum import negative_share
 from geomem.train.sweep.errors import UsageError
+from tests import calls
 from tests.analysis.trained import train_sweep
 
 GRID = """
@@ -29,19 +30,12 @@ seeds: 0-2
 execution: {parameters: true, workers: 1}
 """
 COMMANDS = ("geometry", "spectrum", "recall")
+call = partial(calls.call, cli)
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     return train_sweep(tmp_path_factory.mktemp("small"), GRID)
-
-
-def call(*words, code=0):
-    result = CliRunner().invoke(cli, list(map(str, words)))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)

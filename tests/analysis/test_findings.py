@@ -10,13 +10,8 @@ from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.analysis.scores import make_scores
 from geomem.analysis.spectrum import negative_share
 from geomem.train.stack import train_stack
+from tests.analysis.trained import TINY
 
-TINY = {
-    "path_star": {"kind": "path_star", "arms": 4, "length": 5},
-    "grid": {"kind": "grid", "rows": 4, "columns": 4},
-    "cycle": {"kind": "cycle", "nodes": 15},
-    "irregular": {"kind": "irregular"},
-}
 TRANSFORMER = {"kind": "transformer", "layers": 1, "width": 32}
 ASSOCIATIVE = {"kind": "feed_forward", "width": 32, "freeze_embeddings": True, "token_std": 1.0}
 

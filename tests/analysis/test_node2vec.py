@@ -11,20 +11,14 @@ from geomem.analysis.spectrum import (
     energy_share,
 )
 from geomem.train.stack import train_stack
-
-GRAPHS = {
-    "path_star": {"kind": "path_star", "arms": 4, "length": 5},
-    "grid": {"kind": "grid", "rows": 4, "columns": 4},
-    "cycle": {"kind": "cycle", "nodes": 15},
-    "irregular": {"kind": "irregular"},
-}
+from tests.analysis.trained import TINY
 
 
-@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("graph", TINY)
 def test_its_columns_end_on_the_constant_and_the_fiedler_like_vectors(make_run, graph):
     optim = {"lr": 0.01, "weight_decay": 0, "schedule": "constant"}
     train = {"steps": 10_000, "eval_every": 10_000, "history_every": 10_000}
-    sections = {"graph": GRAPHS[graph], "model": {"kind": "node2vec"}, "optim": optim}
+    sections = {"graph": TINY[graph], "model": {"kind": "node2vec"}, "optim": optim}
     tensors = train_stack([make_run(s, **sections, train=train) for s in range(2)]).tensors
     history, edges = tensors["history/embedding"], tensors["edges"]
     start, end = history[:, 0], history[:, -1]

@@ -181,3 +181,13 @@ def repeats_to_the_bit(impl, device="cpu", T=9, dtype=torch.bfloat16, K=2, B=5, 
     first, second = everything(x, impl), everything(x, impl)
     for name, t in first.items():
         assert torch.equal(t, second[name]), name
+
+
+def small_steps_keep_their_digits(impl):
+    """dt of 1e-5, where log(1 + exp(x)) in float32 has lost most of its own."""
+    x = inputs(1, 2, 3, 4, 5, torch.float32)
+    x["delta"] = x["delta"] * 0.1 - 11.5
+    x["delta_bias"] = x["delta_bias"] * 0
+    expected, found = everything(double(x), "reference"), everything(x, impl)
+    assert_close(found["last_state"], expected["last_state"], 3e-6)
+    assert_close(found["ddelta"], expected["ddelta"], 3e-6)

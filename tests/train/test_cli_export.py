@@ -16,6 +16,7 @@ from geomem.train.sweep import projector
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.projector import escape, metadata_text
 from tests.analysis.trained import train_sweep
+from tests.calls import call
 
 GRID = """
 version: 1
@@ -57,11 +58,7 @@ def stored(sweep):
 
 
 def export(sweep, *words, code=0):
-    result = CliRunner().invoke(cli, ["export", str(sweep), *map(str, words)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout.splitlines()
+    return call(cli, "export", sweep, *words, code=code).splitlines()
 
 
 def read(path):

@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from pyarrow import parquet
 
 from geomem.train.cli import cli
@@ -18,7 +18,10 @@ from geomem.train.sweep.errors import StoreError, UsageError
 from geomem.train.sweep.results import final_metrics, flatten, varying
 from geomem.train.sweep.store import open_committed
 from geomem.train.sweep.words import duration, number, printable, size
+from tests import calls
 from tests.train.sweep.helpers import Sweeper, control
+
+call = partial(calls.call, cli)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +42,6 @@ def copy(made, tmp_path):
     shutil.copytree(made.out, tmp_path / "sweep")
     shutil.copy(made.grid, tmp_path)
     return Sweeper.at(tmp_path, "sweep")
-
-
-def call(*words, code=0):
-    result = CliRunner().invoke(cli, list(map(str, words)))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout
 
 
 def test_status(made):
