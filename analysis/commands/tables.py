@@ -42,6 +42,7 @@ def print_rows(
     from geomem.train.sweep.errors import UsageError
     from geomem.train.sweep.export import write_csv, write_json
     from geomem.train.sweep.results import as_records
+    from geomem.train.sweep.table import print_table
 
     if not rows:
         raise UsageError("these runs keep no history; train with train.history_every set")
@@ -50,15 +51,4 @@ def print_rows(
     elif as_json:
         write_json(as_records(rows), sys.stdout)
     else:
-        _print_table(rows, headlines, **table)
-
-
-def _print_table(rows: "Sequence[Row]", headlines: Sequence[str], **table: Any) -> None:
-    from rich.console import Console
-
-    from geomem.train.sweep.table import results_table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100_000  # a file has no edge at which to fold
-    console.print(results_table(rows, headlines, **table))
+        print_table(rows, headlines, **table)

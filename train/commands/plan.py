@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from geomem.train.commands.options import set_option
 from geomem.train.config import GridFile, load_grid
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.overview import Row, Words, common_words, overview
@@ -21,13 +22,7 @@ _WIDTH_OF_FILES = 180
 
 @click.command(name="plan")
 @click.argument("grid", type=click.Path(path_type=Path))
-@click.option(
-    "--set",
-    "sets",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Set a field of every run, or of execution; may be repeated.",
-)
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with every stack and run id.")
 def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
     """Show what GRID would run, and in which stacks, without training.

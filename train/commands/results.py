@@ -2,12 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from geomem.train.sweep.results import Row
 
 
 @click.command(name="results")
@@ -37,6 +33,7 @@ def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) 
     from geomem.train.sweep.folder import Folder
     from geomem.train.sweep.results import as_records, read_rows
     from geomem.train.sweep.state import read_state
+    from geomem.train.sweep.table import print_table
 
     if as_csv + as_json + (parquet is not None) > 1:
         raise click.UsageError("give one of --csv, --json and --parquet")
@@ -49,15 +46,4 @@ def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) 
     elif parquet:
         write_parquet(as_records(rows), parquet)
     else:
-        _print_table(rows)
-
-
-def _print_table(rows: "list[Row]") -> None:
-    from rich.console import Console
-
-    from geomem.train.sweep.table import results_table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100_000  # a file has no edge at which to fold
-    console.print(results_table(rows))
+        print_table(rows)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from geomem.train.commands.options import set_option
 from geomem.train.sweep.lock import Shard
 
 
@@ -27,13 +28,7 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=click.Path(path_type=Path),
     help="Directory of the sweep; default: sweeps/ and the name in the grid file.",
 )
-@click.option(
-    "--set",
-    "sets",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Set a field of every run, or of execution; may be repeated.",
-)
+@set_option
 @click.option(
     "--shard",
     metavar="I/N",

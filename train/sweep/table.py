@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from geomem.train.sweep.results import Row, Value, in_order, telling
@@ -23,10 +24,20 @@ def spread(values: Sequence[float]) -> str:
     return middle if low == high else f"{middle} [{low}–{high}]"
 
 
-def results_table(
+def print_table(
     rows: Sequence[Row],
     headlines: Sequence[str] = HEADLINES,
     show: Callable[[Sequence[float]], str] = spread,
+) -> None:
+    """Print one line per configuration, of any width where stdout is no terminal."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100_000  # a file has no edge at which to fold
+    console.print(_results_table(rows, headlines, show))
+
+
+def _results_table(
+    rows: Sequence[Row], headlines: Sequence[str], show: Callable[[Sequence[float]], str]
 ) -> Table:
     """Fields that vary, number of runs, and what `show` makes of the runs that are done.
 
