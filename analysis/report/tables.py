@@ -12,7 +12,7 @@ from geomem.analysis.report.limits import Limits
 from geomem.analysis.summaries import geometry
 from geomem.analysis.sweeps import Member
 from geomem.train.sweep.results import Row, as_records, final_metrics, telling
-from geomem.train.sweep.table import spread
+from geomem.train.sweep.table import by_configuration, short, shown, spread
 
 HEADLINES = {
     "exact_match": "Share of held-out leaves whose whole path is right",
@@ -43,11 +43,9 @@ def _measures(batch: Batch) -> dict[str, Floats]:
 def configurations(rows: Sequence[Row], limits: Limits) -> str:
     """An HTML table: fields that vary, and median [lowest–highest] over the runs that are done."""
     fields = telling(rows)
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
+    groups = by_configuration(rows, fields)
     names = _headlines(rows)
-    head = [_head(_short(name, fields), name) for name in fields]
+    head = [_head(short(name, fields), name) for name in fields]
     head += [_head("runs", ""), *(_head(name, HEADLINES[name]) for name in names)]
     lines = [_line(key, group, names) for key, group in list(groups.items())[: limits.lines]]
     note = f"<p>The first {limits.lines} of {len(groups):,} configurations; all runs are below.</p>"
@@ -62,7 +60,7 @@ def configurations(rows: Sequence[Row], limits: Limits) -> str:
 def _line(key: tuple[Any, ...], group: Sequence[Row], names: Sequence[str]) -> str:
     done = [row.metrics for row in group if row.status == "done"]
     spreads = [spread([metrics[name] for metrics in done if name in metrics]) for name in names]
-    cells = [f"<td>{escape(_shown(value))}</td>" for value in key]
+    cells = [f"<td>{escape(shown(value))}</td>" for value in key]
     runs = str(len(group)) if len(done) == len(group) else f"{len(group)}, {len(done)} done"
     cells += [f"<td>{text}</td>" for text in (runs, *spreads)]
     return f"<tr>{''.join(cells)}</tr>"
@@ -79,7 +77,7 @@ def run_table(rows: Sequence[Row], limits: Limits) -> dict[str, Any]:
     fields = telling(rows)
     names = [*fields, "seed", "status", *_headlines(rows), "run"]
     return {
-        "columns": [_short(name, fields) for name in names],
+        "columns": [short(name, fields) for name in names],
         "rows": [[_cell(record[name]) for name in names] for record in records],
         "left_out": max(0, len(rows) - limits.rows),
     }
@@ -87,15 +85,6 @@ def run_table(rows: Sequence[Row], limits: Limits) -> dict[str, Any]:
 
 def _headlines(rows: Sequence[Row]) -> list[str]:
     return [name for name in HEADLINES if any(name in row.metrics for row in rows)]
-
-
-def _short(name: str, fields: Sequence[str]) -> str:
-    last = name.rpartition(".")[2]
-    return last if sum(field.rpartition(".")[2] == last for field in fields) == 1 else name
-
-
-def _shown(value: Any) -> str:
-    return "–" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _cell(value: Any) -> Any:

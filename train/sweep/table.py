@@ -50,26 +50,40 @@ def _results_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in fields:
         numeric = all(isinstance(row.fields.get(name), int | float | None) for row in rows)
-        table.add_column(_short(name, fields), justify="right" if numeric else "left")
+        table.add_column(printable(short(name, fields)), justify="right" if numeric else "left")
     for name in ("runs", *statuses, *metrics):
         table.add_column(printable(name), justify="right")
-    groups: dict[tuple[Value, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
-    for values, members in groups.items():
+    for values, members in by_configuration(rows, fields).items():
         counts = [sum(row.status == s for row in members) for s in statuses]
         done = [_without_positions(row) for row in members if row.status == "done"]
-        shown = [show([m[name] for m in done if name in m]) for name in metrics]
-        cells = [*map(_show, values), str(len(members)), *map(str, counts), *shown]
-        table.add_row(*cells)
+        spreads = [show([m[name] for m in done if name in m]) for name in metrics]
+        cells = [printable(shown(value)) for value in values]
+        table.add_row(*cells, str(len(members)), *map(str, counts), *spreads)
     return table
 
 
-def _short(name: str, fields: Sequence[str]) -> str:
+def by_configuration(
+    rows: Sequence[Row], fields: Sequence[str]
+) -> dict[tuple[Value, ...], list[Row]]:
+    """The rows by their values of the fields, in the order of their first appearance."""
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.fields.get(name) for name in fields), []).append(row)
+    return groups
+
+
+def short(name: str, fields: Sequence[str]) -> str:
     """A field's name without its section, where no other section has the same."""
     last = name.rpartition(".")[2]
     unique = [n for n in fields if n.rpartition(".")[2] == last] == [name]
-    return printable(last if unique else name)
+    return last if unique else name
+
+
+def shown(value: Value) -> str:
+    """A field's value as a table has it."""
+    if value is None:
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _without_positions(row: Row) -> dict[str, float]:
@@ -78,9 +92,3 @@ def _without_positions(row: Row) -> dict[str, float]:
     for name, value in row.metrics.items():
         gathered.setdefault(_POSITION.sub("", name), []).append(value)
     return {name: statistics.fmean(values) for name, values in gathered.items()}
-
-
-def _show(value: Value) -> str:
-    if value is None:
-        return "–"
-    return str(value).lower() if isinstance(value, bool) else printable(str(value))
