@@ -2,6 +2,8 @@
 
 import click
 
+from geomem.bench.throughput.points import POINTS
+
 KNOWN_OPS = ("linear_cross_entropy", "selective_scan", "mamba_step")
 
 
@@ -42,3 +44,52 @@ def kernels(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     click.echo(table(result.rows))
+
+
+@cli.command()
+@click.option(
+    "--point", "points", multiple=True, type=click.Choice(list(POINTS)), help="Repeatable."
+)
+@click.option("--all", "every", is_flag=True, help="All points.")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="Folder for throughput.json and PNGs."
+)
+@click.option("--smoke", is_flag=True, help="Tiny sizes, some seconds.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--seconds", type=click.FloatRange(min=1), default=120.0, help="Timing, per point.")
+@click.option("--compile/--no-compile", "compiled", default=True, help="Against torch.compile too.")
+@click.option("--profile", is_flag=True, help="Show where a step's time goes instead.")
+def throughput(
+    points: tuple[str, ...],
+    every: bool,
+    out: str | None,
+    smoke: bool,
+    device: str,
+    seconds: float,
+    compiled: bool,
+    profile: bool,
+) -> None:
+    """Compare training end to end with a plain PyTorch loop, with and without torch.compile.
+
+    All train the same model on the same examples from the same start; their first losses are
+    compared, and where they differ nothing is timed. Then all take turns in short windows, and
+    ratios are of windows of the same round. The table goes to stdout, progress to stderr.
+
+    \b
+    Example:
+      geomem-bench throughput --point tiny --point g256 --out DIR
+    """
+    if bool(points) == every:
+        raise click.UsageError("give either --all or one --point at least")
+    from geomem.bench.throughput.losses import LossesDiffer
+    from geomem.bench.throughput.session import Request, run
+    from geomem.bench.throughput.tables import tables
+
+    names = list(POINTS) if every else list(dict.fromkeys(points))
+    try:
+        result = run(Request(names, device, smoke, seconds, compiled, profile, out))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except LossesDiffer as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(tables(result.rows))

@@ -13,7 +13,7 @@ from geomem.bench import ceilings, plot
 from geomem.bench.checks import NO_TIME, check
 from geomem.bench.clock import QUICK, Pace
 from geomem.bench.machine import environment
-from geomem.bench.record import Result, compare_with_ours, make_row
+from geomem.bench.record import Result, compare_with_ours, make_row, save
 from geomem.bench.registry import OPS
 from geomem.bench.timing import Timing, time_point
 from geomem.bench.variants import Check, Op, Point, Variant
@@ -152,7 +152,7 @@ class _Session:
         compare_with_ours(result.rows)
         result.wall_seconds = time.monotonic() - self._begin
         if self._request.out is not None:
-            result.save(Path(self._request.out) / "kernels.json")
+            save(result, Path(self._request.out) / "kernels.json")
 
 
 def _names(variants: Sequence[Variant]) -> str:

@@ -87,15 +87,16 @@ class Result:
     wall_seconds: float = 0.0
     finished: bool = False
 
-    def save(self, path: Path) -> None:
-        """Write the run as JSON, a row per line, replacing what an earlier stage of it wrote."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = _plain({"format": FORMAT, **asdict(self)})
-        rows = ",\n".join(json.dumps(row, allow_nan=False) for row in whole.pop("rows"))
-        head = json.dumps(whole, indent=1, allow_nan=False).removesuffix("\n}")
-        part = path.with_suffix(".part")
-        part.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n')
-        part.replace(path)
+
+def save(result: Any, path: Path) -> None:
+    """Write a dataclass with `rows` as JSON, a row per line, in place of an earlier stage of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = _plain({"format": FORMAT, **asdict(result)})
+    rows = ",\n".join(json.dumps(row, allow_nan=False) for row in whole.pop("rows"))
+    head = json.dumps(whole, indent=1, allow_nan=False).removesuffix("\n}")
+    part = path.with_suffix(".part")
+    part.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n')
+    part.replace(path)
 
 
 def _plain(value: Any) -> Any:

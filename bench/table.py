@@ -35,7 +35,7 @@ def _one(rows: Sequence[Row]) -> str:
     heads += ["extra MB", "of full"] if memory else []
     heads += [f"error {regime}" for regime in regimes] + ["timed by", "status"]
     lines = [heads, *(_cells(row, figures, regimes, memory) for row in rows)]
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def _cells(row: Row, figures: Sequence[str], regimes: Sequence[str], memory: bool) -> list[str]:
@@ -65,7 +65,8 @@ def _error(row: Row, regime: str) -> str:
     return f"{max(errors):.1e}" if errors else "-"
 
 
-def _aligned(lines: Iterable[Sequence[str]]) -> str:
+def aligned(lines: Iterable[Sequence[str]]) -> str:
+    """Return lines of cells in columns; the first two and the last are words, the rest numbers."""
     rows = list(lines)
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     text = []

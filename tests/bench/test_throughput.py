@@ -1,0 +1,195 @@
+"""The comparison with a plain loop: same losses or nothing, and the command in its small size."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from geomem.bench.commands import cli
+from geomem.bench.throughput import losses
+from geomem.bench.throughput.contestants import LoopJob, StackJob, geomem
+from geomem.bench.throughput.loop import Examples, Loop
+from geomem.bench.throughput.points import (
+    G256,
+    POINTS,
+    TINY,
+    Shape,
+    checked_run,
+    examples_per_step,
+    make_run,
+    timed_run,
+)
+from geomem.bench.throughput.record import spread, step_rows
+from geomem.bench.throughput.runner import Broken, Runner, take_turns
+
+STEPS = 6
+SMALL = G256.at(smoke=True)
+
+
+@pytest.mark.parametrize("point", [TINY, G256], ids=lambda point: point.name)
+def test_stack_and_loop_have_the_losses_of_the_loop_in_fp64(point):
+    config = point.at(smoke=True)
+    truth = losses.reference(config, {0, 2}, STEPS)
+    ours = StackJob(config, "cpu", STEPS, 1, seeds=range(3), shown=(0, 2)).check()
+    assert ours.keys() == {0, 2}
+    assert losses.compare("geomem", ours, truth) < 1e-5
+    for ready in (False, True):
+        loop = LoopJob(config, "cpu", STEPS, 1, ready=ready).check()
+        assert losses.compare("loop", loop, truth) < 1e-5
+    assert truth[0][-1] < truth[0][0], "it learns"
+    assert truth[0] != truth[2], "each seed has its own run"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": 4.1e-3}, {"weight_decay": 0.5}, {"betas": (0.8, 0.999)}, {"final_lr_fraction": 0.5}],
+    ids=str,
+)
+def test_another_optimiser_is_noticed(change):
+    truth = losses.reference(SMALL, {0}, 20)
+    other = {**SMALL, "optim": {**SMALL["optim"], **change}}
+    found = LoopJob(other, "cpu", 20, 1).check()
+    with pytest.raises(losses.LossesDiffer, match=r"x: loss .* at step .* of seed 0"):
+        losses.compare("x", found, truth)
+
+
+def test_other_examples_and_missing_steps_are_noticed():
+    truth = losses.reference(SMALL, {0, 1}, STEPS)
+    with pytest.raises(losses.LossesDiffer, match="step 1 of seed 0"):
+        losses.compare("x", {0: truth[1]}, truth)
+    with pytest.raises(losses.LossesDiffer, match="5 losses for 6 steps"):
+        losses.compare("x", {0: truth[0][:-1]}, truth)
+    with pytest.raises(losses.LossesDiffer):
+        losses.compare("x", {0: [float("nan")] * STEPS}, truth)
+
+
+def test_the_loop_pads_both_kinds_to_one_length_and_scores_targets_alone():
+    loop = Loop(checked_run(SMALL, 0, 1), "cpu")
+    examples = loop.loader.dataset
+    assert isinstance(examples, Examples)
+    assert len(examples) == 2 * 64 + 16
+    edge_tokens, edge_labels = examples[0]
+    assert edge_labels.ge(0).tolist() == [False, True] + [False] * 5
+    path_tokens, path_labels = examples[-1]
+    assert path_labels.ge(0).tolist() == [False] * 2 + [True] * 5
+    assert edge_tokens.shape == path_tokens.shape == (7,)
+    tokens, labels = next(iter(loop.loader))
+    assert tokens.shape == labels.shape == (38, 7)
+
+
+def test_a_step_counts_its_examples():
+    assert examples_per_step(timed_run(TINY.config, 0, 1)) == 32
+    assert examples_per_step(timed_run(G256.config, 0, 1)) == 560
+    run = make_run({**TINY.config, "task": {"edges": "forward"}}, 0, 1, 1)
+    assert examples_per_step(run) == 16
+
+
+def test_members_of_several_processes_have_seeds_of_their_own():
+    contestant = geomem(TINY.config, "cpu", STEPS, Shape(4, processes=2))
+    assert [list(job.seeds) for job in contestant.jobs] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert contestant.name == "geomem K=4, 2 processes, 1 thread"
+
+
+class _Fake:
+    def __init__(self, name, side, rates):
+        self.name, self.side, self._left = name, side, list(rates)
+        self.rates, self.cpu_seconds, self.peak_bytes = [], [0.5], 7
+        self.log = []
+
+    def window(self, seconds):
+        self.log.append(seconds)
+        return self._left.pop(0)
+
+
+def test_ratios_are_of_windows_of_one_round_with_the_best_loop():
+    ours = _Fake("ours", "geomem", [99, 10, 40, 90])
+    slow = _Fake("slow", "loop", [99, 1, 1, 1])
+    fast = _Fake("fast", "loop", [99, 1, 2, 3])
+    take_turns([ours, slow, fast], 0.5, range(3, 3), in_time=lambda: False)
+    assert ours.log == [0.5] * 4, "one to warm up"
+    row = step_rows("tiny", [ours, slow, fast], examples=32)[0]
+    assert row.spread["over_loop"] == spread([10, 20, 30])
+    assert row.figures["examples_per_second"] == 40 * 32
+    assert "over_compiled" not in row.spread
+
+
+def test_time_ends_the_rounds():
+    fake = _Fake("ours", "geomem", range(9))
+    take_turns([fake], 0.5, range(2, 8), in_time=lambda: False)
+    assert len(fake.rates) == 2
+
+
+class _Failing(LoopJob):
+    def check(self):
+        raise ValueError("no such thing")
+
+
+class _Dying(LoopJob):
+    def check(self):
+        import os
+
+        os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(_Failing, "failed: ValueError: no such thing"), (_Dying, "failed: its process ended")],
+)
+def test_a_process_that_fails_says_why(kind, reason):
+    from geomem.bench.throughput.contestants import Contestant
+
+    runner = Runner(Contestant("x", "loop", [kind(TINY.config, "cpu", 1, 1)]))
+    with pytest.raises(Broken, match=reason):
+        runner.ready()
+    runner.close()
+
+
+def test_the_command_leaves_a_table_a_picture_and_json(tmp_path):
+    arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--no-compile"]
+    outcome = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
+    assert outcome.exit_code == 0, outcome.output
+    saved = json.loads((tmp_path / "throughput.json").read_text())
+    assert saved["finished"]
+    assert {"device_name", "commit", "packages"} <= saved["environment"].keys()
+    rows = {row["contestant"]: row for row in saved["rows"]}
+    timed = [row for row in rows.values() if row["status"] == "ok"]
+    assert {row["side"] for row in timed} == {"geomem", "loop", "ready"}
+    for row in timed:
+        assert row["figures"]["loss_error"] < 1e-5
+        assert row["spread"]["over_loop"]["p50"] > 0
+    assert rows["loop, compiled, 1 thread"]["status"] == "not asked for"
+    assert (tmp_path / "tiny.png").stat().st_size > 1000
+    assert "x loop" in outcome.stdout
+
+
+def test_different_losses_end_the_command_before_anything_is_timed(monkeypatch):
+    monkeypatch.setattr(losses, "TOLERANCE", 0.0)
+    monkeypatch.setattr("geomem.bench.throughput.session.take_turns", pytest.fail)
+    monkeypatch.setattr("geomem.bench.throughput.session.SMOKE_SHAPES", (Shape(1),))
+    monkeypatch.setattr("geomem.bench.throughput.session.loops", lambda *_: [])
+    arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--no-compile"]
+    outcome = CliRunner().invoke(cli, arguments)
+    assert outcome.exit_code == 1
+    assert "nothing is timed" in outcome.output
+
+
+def test_a_profile_names_the_costliest_ops(tmp_path):
+    arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--profile"]
+    outcome = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
+    assert outcome.exit_code == 0
+    saved = json.loads((tmp_path / "throughput.json").read_text())
+    step, *ops = saved["rows"]
+    assert step["figures"]["seconds"] > 0
+    assert sum(op["figures"]["share"] for op in ops) == pytest.approx(1.0, abs=1e-3)
+    shares = [op["figures"]["share"] for op in ops[:12]]
+    assert shares == sorted(shares, reverse=True)
+    assert "aten::bmm" in outcome.stdout
+
+
+def test_every_point_has_shapes_for_each_device():
+    for name, point in POINTS.items():
+        assert name == point.name
+        assert point.shapes["cpu"]
+        assert point.shapes["cuda"]
+        assert torch.device("cpu").type in point.shapes
