@@ -63,8 +63,11 @@ class Trainer:
     def step(self) -> Tensor:
         """Sample a batch, train on it and return the loss before the step."""
         i = self.state.step % STEPS
+        if i == 0:
+            self._step.start(i)
         before = self.state.loss_sum.clone()
-        self._step(self.task.parts(i), self.rates[i], i)
+        self._step(self.task.parts(i), self.rates[i])
+        self.state.step += 1
         return (self.state.loss_sum - before)[0]
 
 

@@ -70,6 +70,8 @@ class Batches:
         if tables.paths is not None and train.path_batch != "all":
             size = tables.paths.train.shape[1]
             self._path_stream = EpochStream(seeds, "path order", size, train.path_batch, device)
+        elif tables.paths is not None:
+            self._all_paths = path_part(tables, tables.paths.train)
 
     def parts(self, step: int) -> list[Part]:
         """Return the parts of a step, counted from the start of the stage."""
@@ -86,11 +88,11 @@ class Batches:
         return sampled_edge_part(self._tables, self._edge_stream.batch(step))
 
     def _paths(self, step: int) -> Part:
+        if self._path_stream is None:
+            return self._all_paths
         assert self._tables.paths is not None
-        train = self._tables.paths.train
-        if self._path_stream is not None:
-            train = train.gather(1, self._path_stream.batch(step))
-        return path_part(self._tables, train)
+        rows = self._tables.paths.train.gather(1, self._path_stream.batch(step))
+        return path_part(self._tables, rows)
 
 
 def join_targets(parts: Sequence[Part]) -> Tensor | Targets:

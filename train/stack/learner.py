@@ -10,20 +10,26 @@ from geomem.models import Model, Neighbours, Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
+from geomem.train.stack.replay import GRAPH_STEPS, Replay
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from geomem.train.stack.task import Task
 
 
 class Learner(Protocol):
-    """What the loop does with a stack; all that changes stands in its State."""
+    """What the loop does with a stack; all that changes stands in its State.
 
-    def enter(self, stage: Stage) -> None:
-        """Prepare for steps of the stage."""
+    at_once: how many steps `advance` does best in one call.
+    """
+
+    at_once: int
+
+    def enter(self, stage: Stage, in_stage: int) -> None:
+        """Prepare for steps of the stage, of which in_stage are done."""
         ...
 
-    def step(self, lr: Tensor, in_stage: int) -> None:
-        """Do one step of every active member; lr: float64 [K]; in_stage: steps done before."""
+    def advance(self, rates: Tensor, in_stage: int) -> None:
+        """Do steps of every active member; rates: float64 [steps, K]; in_stage: done before."""
         ...
 
     def evaluate(self) -> dict[str, Tensor]:
@@ -32,19 +38,26 @@ class Learner(Protocol):
 
 
 class TokenLearner:
-    """Batches of tokens, loss, gradient, AdamW."""
+    """Batches of tokens, loss, gradient, AdamW; on a GPU as a graph of several steps."""
 
     def __init__(self, runs: Sequence[RunConfig], task: Task, model: Model, state: State) -> None:
         self._task, self._model, self._state = task, model, state
-        self._step = Step(runs, model, state, Settings(runs, state.active.device))
+        device = state.active.device
+        self._step = Step(runs, model, state, Settings(runs, device))
+        self._replay = Replay(self._step) if device.type == "cuda" else None
+        self.at_once = 1 if self._replay is None else GRAPH_STEPS
 
-    def enter(self, stage: Stage) -> None:
+    def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""
         self._task.enter(stage)
+        self._step.start(in_stage)
 
-    def step(self, lr: Tensor, in_stage: int) -> None:
-        """See `Learner.step`."""
-        self._step(self._task.parts(in_stage), lr, in_stage)
+    def advance(self, rates: Tensor, in_stage: int) -> None:
+        """See `Learner.advance`."""
+        batches = [self._task.parts(in_stage + i) for i in range(len(rates))]
+        run = self._replay or self._step.each
+        run(batches, rates)
+        self._state.step += len(rates)
 
     def evaluate(self) -> dict[str, Tensor]:
         """See `Task.evaluate`."""
@@ -54,6 +67,8 @@ class TokenLearner:
 class GraphLearner:
     """Gradient ascent of Node2Vec on the edge examples themselves."""
 
+    at_once = 1
+
     def __init__(
         self, runs: Sequence[RunConfig], task: InWeightsTask, model: Node2Vec, state: State
     ) -> None:
@@ -62,19 +77,24 @@ class GraphLearner:
         edges = task.tables.edges  # nodes are their own tokens here, the same for every member
         self._graph = Neighbours.of(edges.source[0], edges.target[0], model.nodes, model.dtype)
 
-    def enter(self, stage: Stage) -> None:
+    def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`; every step is alike."""
 
     @torch.no_grad()
-    def step(self, lr: Tensor, in_stage: int) -> None:
-        """See `Learner.step`."""
+    def advance(self, rates: Tensor, in_stage: int) -> None:
+        """See `Learner.advance`."""
+        for lr in rates:
+            self._ascend(lr)
+            self._state.step += 1
+
+    def _ascend(self, lr: Tensor) -> None:
         state, arena = self._state, self._state.arena
         loss = self._model.ascent(arena.params, self._graph, arena.slots)
         norm = torch.linalg.vector_norm(arena.gradients, dim=1)
-        state.note(loss.float(), norm, self._divergence_loss)
+        step = torch.tensor(state.step, device=norm.device)
+        state.note(loss.float(), norm, self._divergence_loss, step)
         moved = arena.gradients.mul_(lr[:, None])
         arena.data.add_(moved.masked_fill_(~state.active[:, None], 0))
-        state.step += 1
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:

@@ -86,17 +86,18 @@ class _Trainer:
         index, stage = self.stage_at(state.step)
         ahead = [s for s in self.points | self.history if s > state.step]
         stop = min([*ahead, stage.start + stage.steps])
-        self.learner.enter(stage)
         first = state.step - stage.start
+        self.learner.enter(stage, first)
         if first == 0:
             state.arena.reset_moments()
             self._keep_history()
         rates = rate_table(self.at_work, index, first, stop - state.step).to(self.device)
         active = int(state.active.sum())
-        for lr in rates:
-            in_stage = state.step - stage.start
-            self.learner.step(lr, in_stage)
-            state.member_steps += active
+        while len(rates):
+            n = self.learner.at_once if len(rates) >= self.learner.at_once else 1
+            self.learner.advance(rates[:n], state.step - stage.start)
+            rates = rates[n:]
+            state.member_steps += n * active
             if state.step == stop:
                 self._end_of_block()  # before a checkpoint may be written
             between()

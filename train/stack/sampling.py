@@ -44,18 +44,17 @@ _SITES = 1 << 12
 
 
 class DropoutStream:
-    """Dropout of one step: every call is the next site, with its own counters."""
+    """Dropout of one step, int64 []: every call is the next site, with its own counters."""
 
-    def __init__(self, keys: Tensor, rates: Tensor, step: int) -> None:
+    def __init__(self, keys: Tensor, rates: Tensor, step: Tensor) -> None:
         self._keys, self._rates = keys, rates
         self._site = step * _SITES
 
     def __call__(self, x: Tensor) -> Tensor:
         """Zero elements of x [K, ...] at each member's rate and scale the rest up."""
         count = x[0].numel()
-        first = self._site << 32
-        self._site += 1
-        counters = torch.arange(first, first + count, device=x.device)
+        counters = (self._site << 32) + torch.arange(count, device=x.device)
+        self._site = self._site + 1
         draw = random_bits(self._keys, counters) & ((1 << _FRACTION_BITS) - 1)
         rates = self._rates.view(-1, *[1] * (x.dim() - 1))
         kept = draw.view(x.shape) >= (rates * (1 << _FRACTION_BITS)).long()

@@ -105,10 +105,13 @@ class State:
         self.loss_sum.masked_fill_(due, 0)
         self.loss_count.masked_fill_(due, 0)
 
-    def note(self, loss: Tensor, norm: Tensor, divergence_loss: Tensor) -> None:
-        """Mark members whose loss or gradient left the numbers; their parameters stay put."""
+    def note(self, loss: Tensor, norm: Tensor, divergence_loss: Tensor, step: Tensor) -> None:
+        """Mark members whose loss or gradient left the numbers; their parameters stay put.
+
+        step: int64 [], steps done before this one.
+        """
         fine = torch.isfinite(norm) & (loss <= divergence_loss)
-        self.diverged_at.masked_fill_(self.active & ~fine, self.step)
+        self.diverged_at.copy_(torch.where(self.active & ~fine, step, self.diverged_at))
         self.active &= fine
         self.loss_sum += torch.where(self.active, loss, 0)
         self.loss_count += self.active

@@ -16,35 +16,49 @@ from geomem.train.stack.state import State
 
 
 class Step:
-    """Forward, loss, backward, clipping and AdamW for every active member."""
+    """Forward, loss, backward, clipping and AdamW for every active member.
+
+    What changes from step to step stands on the device, steps done (`clock`: of the run, of the
+    stage) included, so that a step can be recorded once and replayed.
+    """
 
     def __init__(
         self, runs: Sequence[RunConfig], model: Model, state: State, settings: Settings
     ) -> None:
         self._model, self._state, self._settings = model, state, settings
+        self._clock = torch.zeros(2, dtype=torch.int64, device=state.active.device)
         self._dropout_keys = None
         if any(getattr(run.model, "dropout", 0.0) for run in runs):
             seeds = [run.seed for run in runs]
             self._dropout_keys = stream_keys(seeds, "dropout", state.active.device)
 
-    def __call__(self, parts: Sequence[Part], lr: Tensor, in_stage: int) -> None:
-        """Train on the parts; lr: [K]; in_stage: steps of this stage done before."""
+    def start(self, in_stage: int) -> None:
+        """Set the clock: in_stage steps of this stage are done."""
+        self._clock.copy_(torch.tensor([self._state.step, in_stage]))
+
+    def each(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
+        """Do one step per batch; rates: [steps, K]."""
+        for parts, lr in zip(batches, rates, strict=True):
+            self(parts, lr)
+
+    def __call__(self, parts: Sequence[Part], lr: Tensor) -> None:
+        """Train on the parts; lr: [K]."""
         loss = self._gradients(parts)
         norm = torch.linalg.vector_norm(self._state.arena.gradients, dim=1)
-        self._state.note(loss, norm, self._settings.divergence_loss)
-        self._update(lr.float(), norm, in_stage)
-        self._state.step += 1
+        self._state.note(loss, norm, self._settings.divergence_loss, self._clock[0])
+        self._update(lr.float(), norm)
+        self._clock += 1
 
     def _gradients(self, parts: Sequence[Part]) -> Tensor:
         state, dropout = self._state, None
         if self._dropout_keys is not None:
-            dropout = DropoutStream(self._dropout_keys, self._settings.dropout, state.step)
+            dropout = DropoutStream(self._dropout_keys, self._settings.dropout, self._clock[0])
         loss = predict(self._model, state.arena.params, parts, dropout).loss
         # The sum couples nothing: each member's loss depends on its own parameters alone.
         state.arena.take_gradients(loss.sum())
         return loss.detach()
 
-    def _update(self, lr: Tensor, norm: Tensor, in_stage: int) -> None:
+    def _update(self, lr: Tensor, norm: Tensor) -> None:
         arena, settings = self._state.arena, self._settings
         scale = (settings.clip / norm).clamp(max=1.0)
         hyper = AdamWHyper(
@@ -54,7 +68,7 @@ class Step:
             beta2=settings.beta2,
             eps=settings.eps,
             scale=scale,
-            step=torch.full_like(lr, in_stage + 1),
+            step=(self._clock[1] + 1).to(lr.dtype).expand(lr.shape),
         )
         with torch.no_grad():
             adamw_step(

@@ -1,0 +1,102 @@
+"""A step asks nothing of the host, and a graph of steps is fed what the steps are."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from geomem.kernels.adamw_step import api
+from geomem.train.stack.build import build_model, build_task
+from geomem.train.stack.members import Settings, rate_table, stages_of
+from geomem.train.stack.replay import tensors_of, with_tensors
+from geomem.train.stack.state import State
+from geomem.train.stack.step import Step
+
+WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal")
+KINDS = {
+    "transformer": {"layers": 2, "dropout": 0.1},
+    "mamba": {"kind": "mamba", "layers": 1, "width": 16, "state": 4},
+}
+
+
+class _NoWaiting(TorchDispatchMode):
+    """Refuses operations whose result a host has to wait for."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.name().split("::")[1].split(".")[0]
+        assert name not in WAITING, f"{name} waits for the device"
+        if name == "index":
+            kinds = {i.dtype for i in args[1] if i is not None}
+            assert torch.bool not in kinds, "a mask as index waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def _prepared(make_run, kind, seeds=3, **sections):
+    train = {"steps": 20, "edge_batch": 7, "path_batch": 3} | sections.pop("train", {})
+    task = {"recipe": "mixed"} | sections.pop("task", {})
+    runs = [make_run(s, model=KINDS[kind], task=task, train=train) for s in range(seeds)]
+    device = torch.device("cpu")
+    task = build_task(runs, device)
+    model = build_model(runs[0], task)
+    state = State(runs, model, device)
+    step = Step(runs, model, state, Settings(runs, device))
+    task.enter(stages_of(runs[0])[0])
+    step.start(0)
+    return task, state, step, rate_table(runs, 0, 0, 20)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_waits_for_nothing(make_run, monkeypatch, kind):
+    monkeypatch.setattr(api, "implementation", lambda *_: "reference")  # as a device has it
+    task, state, step, rates = _prepared(make_run, kind)
+    before = state.arena.data.clone()
+    with _NoWaiting():
+        for i in range(3):
+            step(task.parts(i), rates[i])
+    assert (state.arena.data != before).any(1).all()
+
+
+def test_the_guard_sees_waiting():
+    with pytest.raises(AssertionError, match="waits"), _NoWaiting():
+        bool(torch.ones(2).sum() > 1)
+    with pytest.raises(AssertionError, match="mask"), _NoWaiting():
+        torch.ones(2)[torch.tensor([True, False])]
+
+
+def test_a_step_fed_through_fixed_tensors_is_the_same_step(make_run):
+    """What a graph does: inputs are copied into the tensors of the first batch."""
+    task, state, step, rates = _prepared(make_run, "transformer")
+    for i in range(6):
+        step(task.parts(i), rates[i])
+    wanted = state.arena.data.clone()
+    task, state, step, rates = _prepared(make_run, "transformer")
+    first = [task.parts(0)]
+    inputs = [t.clone() for t in tensors_of(first)]
+    fixed, lr = with_tensors(first, inputs)[0], rates[0].clone()
+    for i in range(6):
+        for mine, new in zip(inputs, tensors_of([task.parts(i)]), strict=True):
+            mine.copy_(new)
+        lr.copy_(rates[i])
+        step(fixed, lr)
+    torch.testing.assert_close(state.arena.data, wanted, rtol=0, atol=0)
+
+
+def test_a_full_batch_is_the_same_tensors_in_each_step(make_run):
+    """So that a graph reads them in place."""
+    task, *_ = _prepared(make_run, "transformer", train={"edge_batch": "all", "path_batch": "all"})
+    pairs = zip(tensors_of([task.parts(0)]), tensors_of([task.parts(1)]), strict=True)
+    assert all(a is b for a, b in pairs)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, kind):
+    from geomem.train.stack import learner, train_stack
+
+    train = {"steps": 53, "eval_every": 25, "edge_batch": 7, "path_batch": 3}
+    runs = [make_run(s, model=KINDS[kind], task={"recipe": "mixed"}, train=train) for s in range(3)]
+    graphs = train_stack(runs, device="cuda").tensors
+    monkeypatch.setattr(learner, "Replay", lambda step: step.each)
+    plain = train_stack(runs, device="cuda").tensors
+    for name in ("embedding", "metrics/loss"):
+        gap = torch.from_numpy(graphs[name] - plain[name]).norm()
+        assert gap <= 1e-3 * torch.from_numpy(plain[name]).norm(), name
