@@ -4,7 +4,8 @@ from geomem.models.feed_forward import FeedForward
 from geomem.models.mamba import Mamba
 from geomem.models.node2vec import Neighbours, Node2Vec
 from geomem.models.parameters import Model, Parameter, Parametric, draw, output_matrix
-from geomem.models.segments import Dropout, Segment
+from geomem.models.recall import Recall
+from geomem.models.segments import Dropout, Pairs, Segment, pairs
 from geomem.models.transformer import Transformer
 
 __all__ = [
@@ -14,10 +15,13 @@ __all__ = [
     "Model",
     "Neighbours",
     "Node2Vec",
+    "Pairs",
     "Parameter",
     "Parametric",
+    "Recall",
     "Segment",
     "Transformer",
     "draw",
     "output_matrix",
+    "pairs",
 ]

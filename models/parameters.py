@@ -72,7 +72,7 @@ def draw(
     K, count = len(seeds), prod(parameter.shape)
     keys = stream_keys(seeds, f"parameter {name}")
     values = torch.empty(K, count, dtype=parameter.dtype)
-    step = max(1, DRAW // K)
+    step = count if parameter.start.whole else max(1, DRAW // K)
     for first in range(0, count, step):
         counters = torch.arange(first, min(count, first + step))
         values[:, first : first + step] = parameter.start.values(keys, counters, settings)

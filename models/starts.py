@@ -12,7 +12,10 @@ from geomem.kernels.streams import normal, uniform
 
 
 class Start(Protocol):
-    """How a parameter begins."""
+    """How a parameter begins; `whole`: its elements can only be drawn all at once."""
+
+    @property
+    def whole(self) -> bool: ...
 
     def values(self, keys: Tensor, counters: Tensor, settings: Mapping[str, Tensor]) -> Tensor:
         """Return float64 [K, count] for keys [K] and the elements' indices [count].
@@ -22,19 +25,43 @@ class Start(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Normal:
-    """Normal around 0; `std` names a per-member deviation."""
+class _Elementwise:
+    """Each element is drawn for itself."""
 
-    std: str
+    whole = False
+
+
+@dataclass(frozen=True)
+class Normal(_Elementwise):
+    """Normal around 0; `std`, or the per-member deviation of that name, in units of `unit`."""
+
+    std: str | float
+    unit: float = 1.0
 
     def values(self, keys: Tensor, counters: Tensor, settings: Mapping[str, Tensor]) -> Tensor:
         """See `Start.values`."""
-        return normal(keys, counters) * settings[self.std][:, None]
+        found = normal(keys, counters) * self.unit
+        return found * (settings[self.std][:, None] if isinstance(self.std, str) else self.std)
 
 
 @dataclass(frozen=True)
-class Constant:
+class Orthogonal:
+    """A rotation or reflection of `size` dimensions, uniformly distributed."""
+
+    size: int
+    whole = True
+
+    def values(self, keys: Tensor, counters: Tensor, settings: Mapping[str, Tensor]) -> Tensor:
+        """See `Start.values`."""
+        drawn = normal(keys, counters).view(-1, self.size, self.size)
+        q, r = torch.linalg.qr(drawn)
+        signs = r.diagonal(dim1=1, dim2=2).sign()  # or Q would follow the factorisation's habits
+        found: Tensor = (q * signs[:, None]).flatten(1)
+        return found
+
+
+@dataclass(frozen=True)
+class Constant(_Elementwise):
     """The same number everywhere, or the per-member one of that name."""
 
     value: float | str
@@ -47,7 +74,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(_Elementwise):
     """Uniform in [-bound, bound]."""
 
     bound: float
@@ -58,7 +85,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class StepSizeBias:
+class StepSizeBias(_Elementwise):
     """Mamba's Δ bias: softplus of it is log-uniform in [low, high] (Gu & Dao 2023)."""
 
     low: float = 1e-3
@@ -72,7 +99,7 @@ class StepSizeBias:
 
 
 @dataclass(frozen=True)
-class LogStateIndex:
+class LogStateIndex(_Elementwise):
     """Mamba's log of -A: log(1 … states) in every channel, S4D-real (Gu & Dao 2023)."""
 
     states: int

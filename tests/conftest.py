@@ -26,6 +26,8 @@ def make_run():
         for name, section in sections.items():
             replaced = "kind" in section
             fields[name] = dict(section) if replaced else fields[name] | section
+        if fields["task"].get("kind") == "facts":
+            del fields["graph"]
         return RunConfig.model_validate({**fields, "seed": seed})
 
     return build

@@ -30,10 +30,14 @@ def kind_of(model: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class SectionInfo:
-    """One section of a run: its forms by kind (a single nameless one where there is no choice)."""
+    """One section of a run: its forms by kind (a single nameless one where there is no choice).
+
+    optional: whether a run may go without.
+    """
 
     kinds: dict[str, type[BaseModel]]
     default_kind: str | None
+    optional: bool
 
     @property
     def fields(self) -> list[str]:
@@ -44,7 +48,7 @@ class SectionInfo:
 def _section(field: FieldInfo) -> SectionInfo:
     kinds = {kind_of(model): model for model in classes_of(field.annotation)}
     default = "" if "" in kinds else getattr(field.get_default(), "kind", None)
-    return SectionInfo(kinds, default)
+    return SectionInfo(kinds, default, not field.is_required() and field.default is None)
 
 
 SECTIONS = {

@@ -5,21 +5,28 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
-from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec
-from geomem.train.config.task import InContext, InWeights, TaskConfig, held_out_count
+from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec, Recall
+from geomem.train.config.task import Facts, InContext, InWeights, TaskConfig, held_out_count
 from geomem.train.config.training import Optim, Train
 
 MAX_CONTEXT = 65_536
 
 
 def check_fit(
-    graph: GraphConfig, task: TaskConfig, model: ModelConfig, optim: Optim, train: Train
+    graph: GraphConfig | None, task: TaskConfig, model: ModelConfig, optim: Optim, train: Train
 ) -> None:
-    """Raise PydanticCustomError, with the field and a remedy, for sections that do not fit."""
-    if isinstance(task, InContext):
+    """Raise PydanticCustomError, with the field and a remedy, for sections that do not fit.
+
+    A graph is missing for facts alone.
+    """
+    if isinstance(task, Facts):
+        _check_facts(graph, train)
+    elif isinstance(task, InContext):
         _check_in_context(graph, task, train)
     else:
         _check_paths(graph, task)
+    if not isinstance(task, Facts) and train.fact_batch != "all":
+        _refuse("train.fact_batch", "fact_batch belongs to tasks of kind facts; leave it out")
     _check_model(task, model)
     _check_stages(task, train)
     _check_stop(task, train)
@@ -31,9 +38,18 @@ def _refuse(field: str, message: str, **context: Any) -> None:
     raise PydanticCustomError("mismatch", message, {"field": field, **context})
 
 
-def _check_paths(graph: GraphConfig, task: InWeights) -> None:
+def _check_facts(graph: GraphConfig | None, train: Train) -> None:
+    if graph is not None:
+        _refuse("graph.kind", "a task of kind facts has no graph; leave it out")
+    for name in ("edge_batch", "path_batch"):
+        if getattr(train, name) != "all":
+            _refuse(f"train.{name}", "a task of kind facts has fact_batch alone; leave it out")
+
+
+def _check_paths(graph: GraphConfig | None, task: InWeights) -> None:
     if task.recipe == "edges_only":
         return
+    assert graph is not None
     if isinstance(graph, EdgeList) or graph.path_count == 0:
         _refuse(
             "task.recipe",
@@ -58,13 +74,13 @@ def _check_paths(graph: GraphConfig, task: InWeights) -> None:
         )
 
 
-def _check_in_context(graph: GraphConfig, task: InContext, train: Train) -> None:
+def _check_in_context(graph: GraphConfig | None, task: InContext, train: Train) -> None:
     if not isinstance(graph, PathStar):
         _refuse(
             "graph.kind",
             "in_context draws path-stars and takes their size from the graph, and this graph is "
             "of kind {kind}; use path_star with arms and length",
-            kind=graph.kind,
+            kind=getattr(graph, "kind", "none"),
         )
         return
     if task.labels is not None and task.labels < graph.node_count:
@@ -91,14 +107,17 @@ def _check_in_context(graph: GraphConfig, task: InContext, train: Train) -> None
         )
 
 
-# Why a model of some kind cannot learn paths.
+# Why a model of some kind can learn edges alone.
 _SHORT_SIGHTED = {
     Node2Vec: "node2vec trains on edges alone",
-    FeedForward: "a feed_forward model sees one token at a time and cannot learn paths",
+    FeedForward: "a feed_forward model sees one token at a time and can learn edges alone",
 }
 
 
 def _check_model(task: TaskConfig, model: ModelConfig) -> None:
+    if isinstance(model, Recall):
+        _check_recall(task, model)
+        return
     reason = _SHORT_SIGHTED.get(type(model))
     if reason is None or task.curriculum == (frozenset({"edges"}),):
         return
@@ -109,6 +128,13 @@ def _check_model(task: TaskConfig, model: ModelConfig) -> None:
         reason=reason,
         recipe=recipe,
     )
+
+
+def _check_recall(task: TaskConfig, model: Recall) -> None:
+    if not isinstance(task, Facts):
+        _refuse("model.kind", "recall learns facts alone; use another model, or task.kind facts")
+    elif model.tie and task.attributes == "disjoint":
+        _refuse("model.tie", "with tie attributes are subjects, and disjoint ones are not")
 
 
 def _check_stages(task: TaskConfig, train: Train) -> None:

@@ -1,6 +1,6 @@
 """The graphs that a run can memorise, as configuration: sizes only, no arrays."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -139,6 +139,4 @@ class EdgeList(Section):
     on the path. Give it to be told when the file has changed."""
 
 
-GraphConfig = Annotated[
-    PathStar | TreeStar | Grid | Cycle | Irregular | EdgeList, Field(discriminator="kind")
-]
+GraphConfig = PathStar | TreeStar | Grid | Cycle | Irregular | EdgeList

@@ -137,4 +137,56 @@ class Node2Vec(Section):
     """Number format of the embeddings and of the training; train.precision is not used."""
 
 
-ModelConfig = Annotated[Transformer | FeedForward | Mamba | Node2Vec, Field(discriminator="kind")]
+class Recall(Section):
+    """One layer of attention and a ReLU MLP that recalls facts (arXiv 2605.12426).
+
+    Subjects, relations, attributes and positions have a table each. The defaults make the MLP a
+    generic selector, and subjects a superposition of their attributes.
+    """
+
+    kind: Literal["recall"]
+    width: Width = 64
+    """Width of all embeddings."""
+    mlp_width: Width = 128
+    """Neurons of the MLP."""
+    subject_std: Std = 1e-3
+    """Of the subjects' table. Large ones keep an arbitrary part beside what is learned."""
+    relation_std: Std = 1.0
+    """Of the relations' table."""
+    attribute_std: Std = 1.0
+    """Of the attributes' table. A small table that learns mirrors the facts itself."""
+    position_std: Std = 0.1
+    """Of the positions, in units of 1 / sqrt(width)."""
+    query_std: Std = 0.0
+    """Of the map to queries, in units of 1 / sqrt(width); 0: attention begins uniform."""
+    attention_start: Literal["orthogonal", "normal"] = "orthogonal"
+    """Of the maps to values and to the attention's output."""
+    attention_bias: bool = False
+    """Add a learned number per pair of positions to the scores of attention."""
+    token_residual: bool = True
+    """Add the attention to the token's own embedding."""
+    mlp_residual: bool = False
+    """Add the MLP to its input."""
+    tie: bool = False
+    """Score attributes with the subjects' table."""
+    freeze_subjects: bool = False
+    """Keep the subjects' table as it was drawn."""
+    freeze_relations: bool = False
+    """Keep the relations' table as it was drawn."""
+    freeze_attributes: bool = False
+    """Keep the attributes' table as it was drawn."""
+
+    @model_validator(mode="after")
+    def _tied_tables_are_one(self) -> "Recall":
+        if self.tie and self.freeze_attributes:
+            raise PydanticCustomError(
+                "tie",
+                "with tie the attributes have no table of their own; use freeze_subjects",
+                {"field": "freeze_attributes"},
+            )
+        return self
+
+
+ModelConfig = Annotated[
+    Transformer | FeedForward | Mamba | Node2Vec | Recall, Field(discriminator="kind")
+]

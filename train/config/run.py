@@ -17,13 +17,24 @@ from geomem.train.config.training import Optim, Train
 class RunConfig(Section):
     """Everything that decides the result of a run."""
 
-    graph: GraphConfig
+    graph: GraphConfig | None = Field(default=None, discriminator="kind")
+    """None where the task is of facts, and nowhere else."""
     task: TaskConfig = InWeights()
     model: ModelConfig
     optim: Optim
     train: Train
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Of the labels, the initialisation, the order of the data and the dropout."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _graph_is_wanted(cls, data: Any) -> Any:
+        """Without a graph, one without a kind, which is refused with the kinds that there are."""
+        if not isinstance(data, dict) or data.get("graph") is not None:
+            return data
+        task = data.get("task")
+        kind = task.get("kind") if isinstance(task, dict) else getattr(task, "kind", None)
+        return data if kind == "facts" else {**data, "graph": {}}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "RunConfig":
@@ -42,5 +53,6 @@ def run_id(run: RunConfig) -> str:
     The place of an edge-list file does not count; its content does.
     """
     payload = run.model_dump(mode="json")
-    payload["graph"].pop("path", None)
+    if payload["graph"] is not None:
+        payload["graph"].pop("path", None)
     return hashlib.sha256(canonical_json(payload).encode()).hexdigest()

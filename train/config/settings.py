@@ -41,14 +41,18 @@ def apply(settings: Settings, patch: Patch) -> None:
 
 
 def values_of(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Plain values by section and field; a section's only or usual kind is filled in."""
+    """Plain values by section and field; a section's only or usual kind is filled in.
+
+    An optional section of which nothing was written is left out.
+    """
     values: dict[str, dict[str, Any]] = {
         name: {"kind": info.default_kind} if info.default_kind else {}
         for name, info in SECTIONS.items()
+        if not info.optional
     }
     for path, node in settings.items():
         section, _, name = path.partition(".")
-        values[section][name] = plain(node)
+        values.setdefault(section, {})[name] = plain(node)
     return values
 
 

@@ -1,4 +1,4 @@
-"""What is learned from the graph.
+"""What is learned, from a graph or of facts.
 
 Every kind of task answers two questions: its `curriculum`, the kinds of examples that each stage
 of the training takes, and its `measures`, those that `train.stop_when` may watch.
@@ -6,10 +6,12 @@ of the training takes, and its `measures`, those that `train.stop_when` may watc
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from geomem.train.config.base import Section
 
+MAX_FACTS = 100_000_000
 Curriculum = tuple[frozenset[str], ...]
 _EDGES, _PATHS = frozenset({"edges"}), frozenset({"paths"})
 
@@ -93,16 +95,77 @@ class InContext(Section):
         return ("exact_match", "first_hop")
 
 
+class Facts(Section):
+    """Facts `subject relation` -> attribute: each relation is a random bijection of the subjects
+    to its attributes (arXiv 2605.12426). There is no graph.
+    """
+
+    kind: Literal["facts"]
+    subjects: int = Field(ge=2, le=MAX_FACTS)
+    """Subjects N; a relation has as many attributes."""
+    relations: int = Field(ge=1, le=65_536)
+    """Relations R."""
+    attributes: Literal["shared", "disjoint"] = "shared"
+    """shared: one set of attributes for all relations; disjoint: one for each."""
+    hops: int = Field(default=1, ge=1, le=16)
+    """Relations in a query; with several, attributes are subjects: g_k(... g_1(subject))."""
+    chain_of_thought: bool = False
+    """Predict the answer of every hop, each behind the ones before it; else the last one alone."""
+    test_fraction: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the queries that are never trained on; needs more than one hop."""
+
+    @model_validator(mode="after")
+    def _hops_fit(self) -> "Facts":
+        if self.hops > 1 and self.attributes == "disjoint":
+            _refuse("attributes", "the attributes of several hops are subjects; leave them shared")
+        if self.hops == 1 and self.chain_of_thought:
+            _refuse("chain_of_thought", "one hop has no chain of thought; leave it out")
+        if self.hops == 1 and self.test_fraction:
+            _refuse("test_fraction", "a fact that is never seen cannot be known; leave it out")
+        if self.query_count > MAX_FACTS:
+            text = f"{self.query_count:.15g} queries are more than the limit of {MAX_FACTS}"
+            _refuse("subjects", f"{text}; take fewer subjects, relations or hops")
+        held_out = held_out_count(self.query_count, self.test_fraction)
+        if self.test_fraction and held_out in (0, self.query_count):
+            text = f"{self.test_fraction} of {self.query_count} queries leaves the test or the "
+            _refuse("test_fraction", f"{text}training with none; take another fraction")
+        return self
+
+    @property
+    def query_count(self) -> int:
+        """Queries that there are."""
+        return int(self.subjects * self.relations**self.hops)
+
+    @property
+    def attribute_count(self) -> int:
+        """Attributes of all relations."""
+        return self.subjects * (self.relations if self.attributes == "disjoint" else 1)
+
+    @property
+    def curriculum(self) -> Curriculum:
+        """Kinds of examples of each stage."""
+        return (frozenset({"facts"}),)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What an early stop can watch."""
+        return ("accuracy", "held_out_accuracy") if self.test_fraction else ("accuracy",)
+
+
+def _refuse(field: str, message: str) -> None:
+    raise PydanticCustomError("mismatch", message, {"field": field})
+
+
 def _usual_kind(value: Any) -> Any:
     """A mapping without a kind is an in-weights task."""
     return {"kind": "in_weights", **value} if isinstance(value, dict) else value
 
 
 TaskConfig = Annotated[
-    InWeights | InContext, Field(discriminator="kind"), BeforeValidator(_usual_kind)
+    InWeights | InContext | Facts, Field(discriminator="kind"), BeforeValidator(_usual_kind)
 ]
 
 
 def held_out_count(total: int, fraction: float) -> int:
-    """How many of `total` leaves (or subtrees) a test share of `fraction` keeps out."""
+    """How many of `total` leaves (subtrees, queries) a test share of `fraction` keeps out."""
     return int(total * fraction + 0.5)

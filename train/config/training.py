@@ -39,7 +39,13 @@ class Optim(Section):
 
 
 StopMetric = Literal[
-    "exact_match", "first_hop", "edge_accuracy", "edge_recovery", "train_exact_match"
+    "exact_match",
+    "first_hop",
+    "edge_accuracy",
+    "edge_recovery",
+    "train_exact_match",
+    "accuracy",
+    "held_out_accuracy",
 ]
 
 
@@ -66,6 +72,8 @@ class Train(Section):
     """Edge examples per step, or all of them."""
     path_batch: Batch = "all"
     """Path examples per step, or all of them."""
+    fact_batch: Batch = "all"
+    """Queries of facts per step, or all of them."""
     eval_every: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     """Steps between evaluations; null: about twenty in all. The last step is always evaluated."""
     history_every: int | None = Field(default=None, ge=1, le=MAX_STEPS)

@@ -5,17 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from geomem.models import FeedForward, Mamba, Model, Node2Vec, Transformer
+from geomem.models import FeedForward, Mamba, Model, Node2Vec, Recall, Transformer
 from geomem.train.config import model as config
 from geomem.train.config.run import RunConfig
+from geomem.train.config.task import Facts
+from geomem.train.stack.facts import FactsTask
 from geomem.train.stack.in_context import InContextTask
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.task import Task
 
-_INIT_FIELDS = ("token_std", "position_std", "weight_std")
+_INIT_FIELDS = (
+    *("token_std", "position_std", "weight_std"),
+    *("subject_std", "relation_std", "attribute_std", "query_std"),
+)
 _TASKS: dict[str, Callable[[Sequence[RunConfig], torch.device], Task]] = {
     "in_weights": InWeightsTask,
     "in_context": InContextTask,
+    "facts": FactsTask,
 }
 
 
@@ -35,6 +41,10 @@ def build_model(run: RunConfig, task: Task) -> Model | Node2Vec:
     if isinstance(run.model, config.Mamba):
         structure.pop("dt_rank")
         return Mamba(vocab=task.vocab, rank=run.model.rank, **structure)
+    if isinstance(run.model, config.Recall):
+        assert isinstance(run.task, Facts)
+        counts = run.task.subjects, run.task.relations, run.task.attribute_count
+        return Recall(*counts, task.context, **structure)
     return FeedForward(vocab=task.vocab, **structure)
 
 

@@ -134,7 +134,8 @@ class _Trainer:
         state = self.state
         if state.step in self.history and state.step not in state.history_step:
             table = state.in_order(state.arena.whole()["embedding"].detach())
-            state.history.append(self.task.embedding(table).cpu())
+            # A copy: a task may hand on a view of the parameters.
+            state.history.append(self.task.embedding(table).to("cpu", copy=True))
             state.history_step.append(state.step)
 
     def progress(self) -> Progress:

@@ -1,7 +1,7 @@
 """Steps of a stack as one CUDA graph: the host launches once for all that they consist of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +20,13 @@ def tensors_of(batches: Sequence[Sequence[Part]]) -> list[Tensor]:
     found: list[Tensor] = []
     for part in (part for parts in batches for part in parts):
         targets = part.targets if isinstance(part.targets, Targets) else (part.targets,)
-        found += [part.segment.tokens, part.segment.prefix, *targets]
+        found += [getattr(part.segment, name) for name in _tensor_fields(part.segment)]
+        found += targets
     return found
+
+
+def _tensor_fields(segment: Segment) -> list[str]:
+    return [f.name for f in fields(segment) if isinstance(getattr(segment, f.name), Tensor)]
 
 
 def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -> list[list[Part]]:
@@ -29,7 +34,8 @@ def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -
     rest = iter(tensors)
 
     def rebuilt(part: Part) -> Part:
-        segment = Segment(next(rest), next(rest))
+        old = part.segment
+        segment = replace(old, **{name: next(rest) for name in _tensor_fields(old)})
         if isinstance(part.targets, Targets):
             return Part(segment, Targets(next(rest), next(rest), next(rest)), part.length)
         return Part(segment, next(rest), part.length)

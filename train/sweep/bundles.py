@@ -68,9 +68,10 @@ class Chosen:
 
     @property
     def name(self) -> str:
-        """For a file: graph, model, seed and id."""
+        """For a file: graph (or task, where there is none), model, seed and id."""
         config, seed = self.about["config"], self.about["seed"]
-        return f"{config['graph']['kind']}-{config['model']['kind']}-seed{seed}-{self.short}"
+        of = (config["graph"] or config["task"])["kind"]
+        return f"{of}-{config['model']['kind']}-seed{seed}-{self.short}"
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The embedding [n, m], in canonical node order, and the graph that it is of."""

@@ -65,6 +65,8 @@ def _row(stacks: Sequence[Stack]) -> Row:
 
 
 def _graph(run: RunConfig) -> Words:
+    if run.graph is None:
+        return ("none",)
     if isinstance(run.graph, EdgeList):
         return (run.graph.kind, PurePath(run.graph.path).name)
     return _words(run.graph)

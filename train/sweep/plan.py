@@ -9,7 +9,10 @@ from typing import Literal
 from geomem.train.config.run import RunConfig, canonical_json, run_id
 from geomem.train.sweep.size import auto_members, step_operations
 
-VARIES_IN_MODEL = {"token_std", "position_std", "weight_std"}
+VARIES_IN_MODEL = {
+    *("token_std", "position_std", "weight_std"),
+    *("subject_std", "relation_std", "attribute_std", "query_std"),
+}
 VARIES_IN_TRAIN = {"steps", "stop_when", "divergence_loss"}
 
 

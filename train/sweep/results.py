@@ -77,12 +77,12 @@ def flat_fields(member: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """Dotted names of nested fields; lists become JSON."""
+    """Dotted names of nested fields; lists become JSON, and absent sections are left out."""
     flat: dict[str, Value] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")
-        else:
+        elif prefix or value is not None:
             flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
     return flat
 

@@ -4,9 +4,11 @@ D width · F width of the MLP · C channels and S states of the scan · V vocabu
 E directed edge examples · T tokens
 """
 
-from geomem.train.config.model import FeedForward, Mamba, ModelConfig, Node2Vec, Transformer
+from geomem.train.config.model import FeedForward, Mamba, ModelConfig, Node2Vec, Recall, Transformer
 from geomem.train.config.run import RunConfig
-from geomem.train.sweep.task_size import Work, graph_counts, task_size
+from geomem.train.config.task import Facts
+from geomem.train.sweep import recall_size
+from geomem.train.sweep.task_size import graph_counts, task_size
 
 MAX_MEMBERS = 256
 STACK_BYTES = 2**30
@@ -25,6 +27,9 @@ COPIES = 5
 def member_parameters(run: RunConfig) -> int:
     """Numbers that one model consists of, frozen ones included."""
     model, D, size = run.model, run.model.width, task_size(run)
+    if isinstance(model, Recall):
+        assert isinstance(run.task, Facts)
+        return recall_size.parameters(model, run.task, size.context)
     tables = size.vocabulary * D * (1 if model.tie else 2)
     if isinstance(model, Node2Vec):
         return tables
@@ -47,12 +52,13 @@ def member_bytes(run: RunConfig) -> int:
     points = run.train.steps // run.train.history_every + 2 if run.train.history_every else 0
     if isinstance(run.model, Node2Vec):
         number = DOUBLE if run.model.dtype == "float64" else FLOAT
+        assert run.graph is not None
         nodes, edges = graph_counts(run.graph)
         block = min(nodes * nodes * 3, max(nodes * 3, BLOCK_FLOATS))
         floats = (COPIES + 1) * member_parameters(run) + block + points * nodes * D
         return number * floats + INDEX * 5 * 2 * edges
     parameters = COPIES * member_parameters(run)
-    floats = parameters + _activations(run.model, size.work) + 3 * size.vocabulary
+    floats = parameters + _activations(run) + 3 * size.vocabulary
     return FLOAT * (floats + points * size.nodes * D) + INDEX * size.indices
 
 
@@ -67,6 +73,9 @@ def step_operations(run: RunConfig) -> int:
     work = size.work
     if isinstance(run.model, Node2Vec):
         return 6 * work.rows * work.rows * D
+    if isinstance(run.model, Recall):
+        assert isinstance(run.task, Facts)
+        return 6 * recall_size.operations(run.model, run.task, size)
     dense = work.tokens * _dense_parameters(run.model)
     return 6 * (dense + work.rows * size.vocabulary * D + 2 * work.pairs * _mixed(run.model))
 
@@ -89,8 +98,13 @@ def _mixed(model: ModelConfig) -> int:
     return model.layers * model.width if isinstance(model, Transformer) and model.attention else 0
 
 
-def _activations(model: ModelConfig, work: Work) -> int:
+def _activations(run: RunConfig) -> int:
     """Numbers that a step leaves behind for the backward pass, and the scores of one layer."""
+    model, size = run.model, task_size(run)
+    if isinstance(model, Recall):
+        assert isinstance(run.task, Facts)
+        return recall_size.activations(model, run.task, size)
+    work = size.work
     floats = work.tokens * _token_floats(model) + work.rows * 2 * model.width
     if isinstance(model, Transformer) and model.attention:
         floats += work.pairs * model.heads * (model.layers + SCORE_COPIES)

@@ -12,7 +12,10 @@ from geomem.train.sweep.results import Row, Value, in_order, telling
 from geomem.train.sweep.state import STATUSES
 from geomem.train.sweep.words import printable
 
-HEADLINES = ("exact_match", "first_hop", "edge_recovery", "edge_loss", "loss")
+HEADLINES = (
+    *("exact_match", "first_hop", "edge_recovery", "edge_loss"),
+    *("accuracy", "held_out_accuracy", "step_accuracy", "loss"),
+)
 _POSITION = re.compile(r"\.\d+$")
 
 

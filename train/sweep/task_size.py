@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
 from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
-from geomem.train.config.task import InContext, InWeights, held_out_count
+from geomem.train.config.task import Facts, InContext, InWeights, held_out_count
+from geomem.train.tasks import facts_size
 from geomem.train.tasks.prompts import context_length, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
@@ -67,14 +68,16 @@ def step_work(run: RunConfig) -> Work:
 
 def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
     """A full batch of edges computes each node once, whatever its number of neighbours."""
-    nodes, edge_count = graph_counts(run.graph)
+    graph = run.graph
+    assert graph is not None
+    nodes, edge_count = graph_counts(graph)
     special = 0 if isinstance(run.model, Node2Vec) else FIRST_NODE
-    context = _context(run.graph, task)
-    paths = _path_count(run.graph, task)
+    context = _context(graph, task)
+    paths = _path_count(graph, task)
     edge_rows = nodes if run.train.edge_batch == "all" else run.train.edge_batch
     works = {
         "edges": Work(edge_rows, edge_rows, edge_rows),
-        "paths": _path_work(run, task, paths, context),
+        "paths": _path_work(run, task, paths, context, _targets(graph, task)),
     }
     stages = [[works[name] for name in stage] for stage in task.curriculum]
     work = max(Work(*map(sum, zip(*stage, strict=True))) for stage in stages)
@@ -82,12 +85,12 @@ def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
     return TaskSize(nodes, special, context, work, indices)
 
 
-def _path_work(run: RunConfig, task: InWeights, count: int, context: int) -> Work:
+def _path_work(run: RunConfig, task: InWeights, count: int, context: int, targets: int) -> Work:
     batch = run.train.path_batch
     if batch == "all":
         batch = count - held_out_count(count, task.test_fraction)
     tokens = batch * (context - task.task_token)
-    return Work(tokens, batch * _targets(run.graph, task), tokens * context)
+    return Work(tokens, batch * targets, tokens * context)
 
 
 def _path_count(graph: GraphConfig, task: InWeights) -> int:
@@ -120,7 +123,21 @@ def _in_context(run: RunConfig, task: InContext) -> TaskSize:
     return TaskSize(labels, FIRST_NODE, context, work, indices)
 
 
+def _facts(run: RunConfig, task: Facts) -> TaskSize:
+    """Its tables hold every fact, the order of the queries if they are sampled, and a batch."""
+    context, targets = facts_size.context_length(task), facts_size.target_count(task)
+    trained = task.query_count - held_out_count(task.query_count, task.test_fraction)
+    batch = trained if run.train.fact_batch == "all" else run.train.fact_batch
+    ordered = 0 if run.train.fact_batch == "all" else 2 * trained
+    split = task.query_count if task.test_fraction else 0
+    work = Work(batch * context, batch * targets, batch * context**2)
+    indices = task.subjects * task.relations + split + ordered + batch * (2 * context + 2 * targets)
+    special = facts_size.token_count(task) - task.subjects
+    return TaskSize(task.subjects, special, context, work, indices)
+
+
 _SIZES: dict[type, Callable[[RunConfig, Any], TaskSize]] = {
     InWeights: _in_weights,
     InContext: _in_context,
+    Facts: _facts,
 }

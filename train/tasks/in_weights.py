@@ -171,8 +171,10 @@ def _node_tokens(runs: Sequence[RunConfig], n: int) -> tuple[int, Tensor]:
 
 def build_tables(runs: Sequence[RunConfig]) -> Tables:
     """Return the tables of a stack of runs that share graph and task, on the CPU."""
-    task, graph = runs[0].task, build_graph(runs[0].graph)
+    task, config = runs[0].task, runs[0].graph
     assert isinstance(task, InWeights)
+    assert config is not None
+    graph = build_graph(config)
     seeds = [run.seed for run in runs]
     special, node_token = _node_tokens(runs, graph.n)
     with_paths = task.recipe != "edges_only"

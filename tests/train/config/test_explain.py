@@ -28,16 +28,16 @@ FIELDS = [
      "Did you mean learned?"),
     ("kind: transformer", "kind: retnet, state: 8",
      "4:17: model.kind: unknown kind 'retnet'; "
-     "choose transformer, feed_forward, mamba or node2vec"),
+     "choose transformer, feed_forward, mamba, node2vec or recall"),
     ("kind: transformer", "kind: transfromer",
      "4:17: model.kind: unknown kind 'transfromer'; "
-     "choose transformer, feed_forward, mamba or node2vec. "
+     "choose transformer, feed_forward, mamba, node2vec or recall. "
      "Did you mean transformer?"),
     ("kind: transformer", "kind: [transformer]",
      "4:17: model.kind: expected the name of a kind, got a list; "
-     "choose transformer, feed_forward, mamba or node2vec"),
+     "choose transformer, feed_forward, mamba, node2vec or recall"),
     ("kind: transformer", "width: 64",
-     "4:11: model.kind: is missing; choose transformer, feed_forward, mamba or node2vec"),
+     "4:11: model.kind: is missing; choose transformer, feed_forward, mamba, node2vec or recall"),
     ("kind: transformer", "kind: node2vec",
      "5:11: optim.weight_decay: node2vec climbs its objective with optim.lr alone and has no "
      "weight_decay; set it to 0"),

@@ -49,7 +49,8 @@ def test_the_example_of_the_design(load):
 def test_the_example_with_kinds_to_come(refusal):
     text = DESIGN.replace("feed_forward", "retnet")
     unknown = (
-        "model.kind: unknown kind 'retnet'; choose transformer, feed_forward, mamba or node2vec"
+        "model.kind: unknown kind 'retnet'; "
+        "choose transformer, feed_forward, mamba, node2vec or recall"
     )
     assert refusal(text).splitlines() == [
         f"g.yaml:{place}: {unknown}" for place in ("4:104", "7:34", "8:24")

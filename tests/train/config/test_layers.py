@@ -15,10 +15,11 @@ PARTS = [
      "8:3: train.stop_when: given twice, first at g.yaml:7:3; keep one of them"),
     ("  seed: 5", "7:3: seed: seeds belong to the top level of the file, "
                   "for example `seeds: 0-3`"),
-    ("  task: {kind: fact, subjects: 5}", "7:16: task.kind: unknown kind 'fact'; "
-                                          "choose in_weights or in_context"),
+    ("  task: {kind: fact, subjects: 5}",
+     "7:16: task.kind: unknown kind 'fact'; choose in_weights, in_context or facts. "
+     "Did you mean facts?"),
     ("  task.kind: in_contxt", "7:14: task.kind: unknown kind 'in_contxt'; "
-                               "choose in_weights or in_context. Did you mean in_context?"),
+                               "choose in_weights, in_context or facts. Did you mean in_context?"),
     ("  task: {labels: 5}",
      "7:10: task.labels: a field of kind in_context, and this task is of kind in_weights; "
      "leave it out, set it in overrides with `where: {task.kind: in_context}`, "
@@ -86,14 +87,14 @@ PARTS = [
                                                "Did you mean where?"),
     ("overrides: [{where: {model.kind: retnet}, set: {model.width: 8}}]",
      "7:34: model.kind: unknown kind 'retnet'; "
-     "choose transformer, feed_forward, mamba or node2vec"),
+     "choose transformer, feed_forward, mamba, node2vec or recall"),
     ("overrides: [{where: {model.width: 64}, set: {model.width: 2}}]",
      "7:59: model.width: width 2 cannot be divided by 4 heads; choose a multiple of 4"),
     ("exclude: [{model.knd: transformer}]",
      "7:12: model.knd: unknown key. Did you mean model.kind?"),
     ("exclude: [{model.kind: transfromer}]",
      "7:24: model.kind: unknown kind 'transfromer'; "
-     "choose transformer, feed_forward, mamba or node2vec. "
+     "choose transformer, feed_forward, mamba, node2vec or recall. "
      "Did you mean transformer?"),
     ("exclude: [{model.kind: transformer}]", "7:1: exclude: leaves no run; "
                                              "loosen one of its items"),

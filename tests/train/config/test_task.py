@@ -23,7 +23,7 @@ IN_CONTEXT = [
      "7:56: train.stop_when.metric: this task is not measured by edge_recovery; "
      "watch one of exact_match, first_hop"),
     ("kind: transformer", "kind: feed_forward",
-     "5:17: model.kind: a feed_forward model sees one token at a time and cannot learn paths; "
+     "5:17: model.kind: a feed_forward model sees one token at a time and can learn edges alone; "
      "use another model"),
     ("kind: transformer", "kind: node2vec",
      "5:17: model.kind: node2vec trains on edges alone; use another model"),
@@ -44,4 +44,57 @@ def test_in_context(load, refusal, old, new, message):
     load(text)
     assert old in text
     text = text if old == "labels: 9" else text.replace(", labels: 9", "")
+    assert refusal(text.replace(old, new)) == f"g.yaml:{message}"
+
+
+# In a file whose task is on line 3, its model on 4, and its training on 6.
+FACTS = [
+    ("hops: 2", "hops: 2}\n  graph: {kind: cycle, nodes: 5",
+     "4:17: graph.kind: a task of kind facts has no graph; leave it out"),
+    ("steps: 5", "steps: 5, edge_batch: 5",
+     "6:33: train.edge_batch: a task of kind facts has fact_batch alone; leave it out"),
+    ("steps: 5", "steps: 5, path_batch: 5",
+     "6:33: train.path_batch: a task of kind facts has fact_batch alone; leave it out"),
+    ("hops: 2", "hops: 2, attributes: disjoint",
+     "3:71: task.attributes: the attributes of several hops are subjects; leave them shared"),
+    ("hops: 2", "chain_of_thought: true",
+     "3:68: task.chain_of_thought: one hop has no chain of thought; leave it out"),
+    ("hops: 2", "test_fraction: 0.5",
+     "3:65: task.test_fraction: a fact that is never seen cannot be known; leave it out"),
+    ("hops: 2", "hops: 2, test_fraction: 0.001",
+     "3:74: task.test_fraction: 0.001 of 81 queries leaves the test or the training with none; "
+     "take another fraction"),
+    ("hops: 2", "hops: 16",
+     "3:33: task.subjects: 387420489 queries are more than the limit of 100000000; "
+     "take fewer subjects, relations or hops"),
+    ("kind: recall", "kind: feed_forward",
+     "4:17: model.kind: a feed_forward model sees one token at a time and can learn edges alone; "
+     "use another model"),
+    ("kind: recall", "kind: recall, tie: true, freeze_attributes: true",
+     "4:55: model.freeze_attributes: with tie the attributes have no table of their own; "
+     "use freeze_subjects"),
+    ("hops: 2}\n  model: {kind: recall", "attributes: disjoint}\n  model: {kind: recall, tie: true",
+     "4:30: model.tie: with tie attributes are subjects, and disjoint ones are not"),
+    ("kind: facts, subjects: 9, relations: 3, hops: 2}", "kind: in_weights}\n"
+     "  graph: {kind: cycle, nodes: 5}",
+     "5:17: model.kind: recall learns facts alone; use another model, or task.kind facts"),
+    ("kind: facts, subjects: 9, relations: 3, hops: 2}\n  model: {kind: recall}", "kind: "
+     "in_weights}\n  model: {kind: mamba}",
+     " graph.kind: is missing; choose path_star, tree_star, grid, cycle, irregular or edge_list"),
+    ("kind: facts, subjects: 9, relations: 3, hops: 2}\n  model: {kind: recall}\n"
+     "  optim: {lr: 1e-2}\n  train: {steps: 5}", "kind: in_weights}\n  model: {kind: mamba}\n"
+     "  graph: {kind: cycle, nodes: 5}\n  optim: {lr: 1e-2}\n  train: {steps: 5, fact_batch: 5}",
+     "7:33: train.fact_batch: fact_batch belongs to tasks of kind facts; leave it out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), FACTS)
+def test_facts(load, refusal, old, new, message):
+    text = (
+        "version: 1\ndefaults:\n  task: {kind: facts, subjects: 9, relations: 3, hops: 2}\n"
+        "  model: {kind: recall}\n  optim: {lr: 1e-2}\n  train: {steps: 5}\n"
+    )
+    (run,) = load(text).runs
+    assert run.graph is None
+    assert old in text
     assert refusal(text.replace(old, new)) == f"g.yaml:{message}"

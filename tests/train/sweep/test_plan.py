@@ -105,7 +105,7 @@ def test_ids(seeds):
     assert plan_stacks(runs, 4, slots=1)[0] == stack
     assert plan_stacks(runs, 4, slots=1, attempt=1)[0].id != stack.id
     assert plan_stacks(runs[::-1], 4, slots=1)[0].id != stack.id
-    assert stack.id == "296b55a148055fe1d4345bd9cad302cc279fa6f1922e531ab317441e9dc8d3e0"
+    assert stack.id == "0e12f33684dc550e78fee3a958af146034a237394602f590c58b9431e4ccb587"
 
 
 @settings(

@@ -21,6 +21,7 @@ from geomem.train.tasks.graphs import build_graph
 
 CPU = torch.device("cpu")
 NO_DECAY = {"weight_decay": 0.0}
+FACTS = {"kind": "facts", "subjects": 9, "relations": 3}
 SECTIONS = [
     {},
     {"model": {"tie": False, "layers": 3, "mlp_ratio": 2}},
@@ -50,6 +51,15 @@ SECTIONS = [
         "model": {"kind": "mamba"},
         "train": {"path_batch": 2},
     },
+    {"task": FACTS, "model": {"kind": "recall"}},
+    {"task": FACTS | {"attributes": "disjoint"}, "model": {"kind": "recall", "width": 12}},
+    {"task": FACTS, "model": {"kind": "recall", "tie": True}, "train": {"fact_batch": 5}},
+    {
+        "task": FACTS | {"hops": 2, "chain_of_thought": True, "test_fraction": 0.3},
+        "model": {"kind": "recall", "attention_bias": True, "mlp_width": 5},
+    },
+    {"task": FACTS, "model": {"kind": "transformer", "tie": False}},
+    {"task": FACTS | {"hops": 3}, "model": {"kind": "mamba"}, "train": {"fact_batch": 7}},
 ]
 
 
@@ -58,8 +68,9 @@ def test_counts_equal_those_of_the_tensors(make_run, sections):
     run = make_run(**sections)
     found = build_model(run, build_task([run], CPU)).parameters()
     assert member_parameters(run) == sum(prod(p.shape) for p in found.values())
-    graph = build_graph(run.graph)
-    assert graph_counts(run.graph) == (graph.n, len(graph.edges))
+    if run.graph is not None:
+        graph = build_graph(run.graph)
+        assert graph_counts(run.graph) == (graph.n, len(graph.edges))
 
 
 @pytest.mark.parametrize("sections", SECTIONS, ids=str)
@@ -101,6 +112,25 @@ def test_more_of_anything_is_larger(make_run):
         assert step_operations(large) > step_operations(small)
     history = make_run(task={"recipe": "mixed"}, train={"history_every": 1, "steps": 10_000})
     assert member_bytes(history) > 10_000 * 19 * 16 * 4
+
+
+def test_more_facts_are_larger(make_run):
+    small = make_run(task=FACTS, model={"kind": "recall"})
+    for sections in [
+        {"model": {"kind": "recall", "width": 128}},
+        {"model": {"kind": "recall", "mlp_width": 512}},
+        {"task": FACTS | {"subjects": 40}},
+        {"task": FACTS | {"relations": 9}},
+        {"task": FACTS | {"hops": 2}},
+    ]:
+        large = make_run(**{"task": FACTS, "model": {"kind": "recall"}, **sections})
+        assert member_bytes(large) > member_bytes(small)
+        assert step_operations(large) > step_operations(small)
+    batch = make_run(
+        task=FACTS | {"subjects": 4000}, model={"kind": "recall"}, train={"fact_batch": 64}
+    )
+    whole = make_run(task=FACTS | {"subjects": 4000}, model={"kind": "recall"})
+    assert step_operations(batch) < step_operations(whole) / 50
 
 
 def test_stacks_fill_their_memory(make_run):
