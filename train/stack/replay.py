@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +35,8 @@ def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -
     rest = iter(tensors)
 
     def rebuilt(part: Part) -> Part:
-        old = part.segment
-        segment = replace(old, **{name: next(rest) for name in _tensor_fields(old)})
+        own: dict[str, Any] = {name: next(rest) for name in _tensor_fields(part.segment)}
+        segment = replace(part.segment, **own)
         if isinstance(part.targets, Targets):
             return Part(segment, Targets(next(rest), next(rest), next(rest)), part.length)
         return Part(segment, next(rest), part.length)

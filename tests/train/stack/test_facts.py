@@ -7,6 +7,7 @@ import torch
 from geomem.models import draw, output_matrix
 from geomem.train.stack import Interrupted, train_stack
 from geomem.train.stack.build import build_model, build_task, initial_settings
+from geomem.train.stack.replay import tensors_of, with_tensors
 from tests.train.stack.test_stacks import _after, _series
 
 MODELS = {
@@ -121,6 +122,18 @@ def test_sampled_batches_go_through_all_facts(make_run):
         seen = torch.cat([tokens[k], targets[k, :, None]], 1).tolist()
         assert {tuple(row) for row in seen} == known
     assert not torch.equal(tokens[0], tokens[1])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_graph_of_steps_can_be_fed_these_batches(make_run, task):
+    """Every tensor of a segment can be replaced, and what kind of segment it is stays."""
+    (part,) = build_task([make_run(0, **_fields(task=task))], torch.device("cpu")).parts(0)
+    tensors = [t.clone() for t in tensors_of([[part]])]
+    ((again,),) = with_tensors([[part]], tensors)
+    assert type(again.segment) is type(part.segment)
+    assert again.segment.wanted == part.length
+    pairs = zip(tensors_of([[again]]), tensors, strict=True)
+    assert all(one is other for one, other in pairs)
 
 
 def test_attributes_are_tokens_of_their_own_where_they_are_no_subjects(make_run):
