@@ -137,10 +137,11 @@ def test_the_last_finite_value_counts(made):
 
 
 def test_flatten_and_varying():
-    assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == {
+    assert flatten({"a": {"b": 1, "c": [1, 2], "d": None}, "e": 0, "absent": None}) == {
         "a.b": 1,
         "a.c": "[1, 2]",
-        "d": None,
+        "a.d": None,
+        "e": 0,
     }
     from geomem.train.sweep.results import Row
 
