@@ -41,10 +41,12 @@ DIRECT_NODES = 1_500  # up to here all eigenvectors are computed
 
 
 def geometry(batch: Batch) -> dict[str, Floats]:
-    """How the embeddings lie: see `geometry`, `retrieval` and `hops`.
+    """How the embeddings lie on their graph, if any: see `geometry`, `retrieval` and `hops`.
 
     top1, mrr, auc: leaf to own first hop, of the held-out paths, or of all where none were trained.
     """
+    if not batch.has("edges"):
+        return {}
     x, edges = batch.embedding, batch.edges
     table = _hops(edges.tobytes(), x.shape[1], None)
     found = {
@@ -87,8 +89,11 @@ def _per_set(batch: Batch) -> dict[str, Floats]:
 def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
     """Spectra and memory type: see `spectrum` and `memory`; `cells` per dimension for the bits.
 
-    What needs the whole Fiedler-like eigenspace is left out where that is too large.
+    What needs the whole Fiedler-like eigenspace is left out where that is too large, and everything
+    where there is no graph.
     """
+    if not batch.has("edges"):
+        return {}
     x, edges = batch.embedding, batch.edges
     reference = _reference(edges.tobytes(), x.shape[1])
     found = {
@@ -138,6 +143,8 @@ def recall(batch: Batch) -> dict[str, Floats]:
     recovery_dot, recovery_cosine: share of nodes whose neighbours score highest, from E Eᵀ and from
     cosines; recovery_dot_edges: share of neighbours; recovery_map: from E W Eᵀ or E Uᵀ.
     """
+    if not batch.has("edges"):
+        return _finals(batch)
     x, edges = batch.embedding, batch.edges
     dot = edge_recovery(make_scores(x), edges)
     found = {

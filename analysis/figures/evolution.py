@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.figures.style import COLOURS, DASHES, frame, legend_below, line_style, title
 from geomem.analysis.geometry import geometric_level
 from geomem.analysis.hops import hop_correlation, hop_table
@@ -42,7 +42,7 @@ def geometry_over_steps(members: Sequence[Member]) -> "Figure | None":
         "Spearman with hops": _spearman,
         "AUC of own first hop": _own_arm_auc,
     }
-    kept = [m for m in members if m.has("history/embedding")]
+    kept = [m for m in with_graph(members) if m.has("history/embedding")]
     return _curves(kept, rows, "Geometry over training; band: lowest to highest seed")
 
 

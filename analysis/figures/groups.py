@@ -53,6 +53,11 @@ def grouped(members: Sequence[Member], apart: Collection[str] = ("seed",)) -> li
     ]
 
 
+def with_graph(members: Sequence[Member]) -> list[Member]:
+    """Runs that learned one graph; the embeddings of others have no edges to hold them against."""
+    return [member for member in members if member.has("edges")]
+
+
 def graph_name(member: Member) -> str:
     """Such as "grid 4×4" or "path-star (256, 5)", as papers write it."""
     graph = member.config["graph"]
@@ -77,6 +82,8 @@ def variant(member: Member) -> str:
     """The model and in what its task is not the plain recipe."""
     task, model = member.config["task"], member.config["model"]
     words = [model_name(member)]
+    if task["kind"] == "in_context":
+        words.append("in-context")
     if model.get("freeze_embeddings") and words != ["associative"]:
         words.append("frozen embeddings")
     if model.get("tie") is False:
@@ -85,6 +92,8 @@ def variant(member: Member) -> str:
         words.append(f"{task['edges']} edges only")
     if task.get("target") == "hardest_token":
         words.append("hardest token")
+    if task.get("teacherless"):
+        words.append("teacherless")
     if task.get("reverse_paths"):
         words.append("reverse paths")
     if task.get("recipe") == "staged":

@@ -63,7 +63,7 @@ def _maps(
 
 def _largest(members: Sequence[Member]) -> list[Group]:
     """Of each label the group with the most arms."""
-    stars = [m for m in members if m.config["graph"]["kind"] == "path_star"]
+    stars = [m for m in members if m.has("arms")]
     shown: dict[str, Group] = {}
     for group in sorted(grouped(stars), key=lambda g: -g.first.config["graph"]["arms"]):
         shown.setdefault(group.label, group)

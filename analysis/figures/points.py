@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.figures.projection import Projection, project
 from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, PALE, flow, folded, frame, title
 from geomem.analysis.geometry import principal_components
@@ -24,7 +24,7 @@ MAX_SIDE = 6
 def embeddings(members: Sequence[Member]) -> "Figure | None":
     """Tiny graphs in the first two principal components of their embeddings, first seed each."""
     cells: dict[tuple[str, str], Member] = {}
-    for group in grouped(members):
+    for group in grouped(with_graph(members)):
         if group.nodes <= TINY:
             cells.setdefault((group.label, group.graph), group.first)
     if not cells:
@@ -50,7 +50,7 @@ def embeddings_3d(members: Sequence[Member], how: Projection = "pca") -> "Figure
 
     Larger path-stars show seven arms, held-out ones if there are any, and all other nodes in grey.
     """
-    shown = [group for group in grouped(members) if 4 <= group.nodes <= MAX_NODES]
+    shown = [group for group in grouped(with_graph(members)) if 4 <= group.nodes <= MAX_NODES]
     if not shown:
         return None
     figure, axes = flow(min(len(shown), MAX_PANELS), 4, 3.0, 3.2, subplot_kw={"projection": "3d"})

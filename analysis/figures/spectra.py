@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from geomem.analysis.arrays import Floats
 from geomem.analysis.figures.data import spectrum_of
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, flow, folded, title
 from geomem.analysis.laplacian import SpectralReference, spectral_reference
 from geomem.analysis.sweeps import Member
@@ -27,7 +27,7 @@ def spectra(members: Sequence[Member]) -> "Figure | None":
     A bar is the median over seeds, its whisker the lowest and the highest. Graphs of more nodes
     than bars have one bar per eigenspace; graphs of more than 1 500 nodes are left out.
     """
-    fit = [group for group in grouped(members) if 3 <= group.nodes <= MAX_NODES]
+    fit = [group for group in grouped(with_graph(members)) if 3 <= group.nodes <= MAX_NODES]
     references: dict[str, SpectralReference | None] = {}
     panels: list[tuple[Group, SpectralReference]] = []
     for group in fit[:MAX_PANELS]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.figures.spectra import MAX_NODES, reference_of
 from geomem.analysis.figures.style import COLOURS, MAX_PANELS, flow, folded, legend_below, title
 from geomem.analysis.laplacian import SpectralReference
@@ -27,7 +27,7 @@ def spectra_over_steps(members: Sequence[Member]) -> "Figure | None":
     Of the first eight eigenspaces of −L by falling eigenvalue, trivial vectors left out; root mean
     square inside a space (arXiv 2510.26745). Graphs of more than 1 500 nodes are left out.
     """
-    kept = [m for m in members if m.has(HISTORY)]
+    kept = [m for m in with_graph(members) if m.has(HISTORY)]
     fit = [group for group in grouped(kept) if 3 <= group.nodes <= MAX_NODES]
     shown = [(group, reference_of(group.first)) for group in fit[:MAX_PANELS]]
     panels = [

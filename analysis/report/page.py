@@ -84,6 +84,8 @@ def _summary(runs: int, counts: Mapping[str, int], conditions: Sequence[str]) ->
 
 def _stated(view: View, limits: Limits) -> str:
     """What the view leaves out, in words."""
+    if not view.runs:
+        return "None of these runs learned one graph whose nodes could be shown."
     text = "Principal components of the last step, the same for all steps of a run."
     if view.left_out:
         text += (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.report.coordinates import (
     DIMENSIONS,
     in_basis,
@@ -43,7 +43,7 @@ class View:
 def make_view(members: Sequence[Member], limits: Limits) -> View:
     """Take in runs, the first seed of each configuration first, until a limit is met."""
     view, numbers, seen = View(), 0, dict[bytes, int]()
-    ordered = _first_seeds_first(grouped(members))
+    ordered = _first_seeds_first(grouped(with_graph(members)))
     for label, member in ordered:
         if len(view.runs) >= limits.runs or numbers >= limits.numbers:
             break

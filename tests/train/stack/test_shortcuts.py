@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from geomem.train.stack.batches import Batches, predict
-from geomem.train.stack.build import build_model
+from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import stages_of
 from geomem.train.stack.state import State
 from geomem.train.tasks.in_weights import build_tables
@@ -39,10 +39,9 @@ TASKS = {
 LARGE_STD = {"token_std": 0.5, "weight_std": 0.3}  # far from the start, where all is alike
 
 
-def _stack(runs):
-    """Model, tables and state with every parameter off its start, in fp64."""
-    tables = build_tables(runs)
-    model = build_model(runs[0], tables)
+def _stack(runs, task):
+    """Model and parameters off their start, in fp64."""
+    model = build_model(runs[0], task)
     state = State(runs, model, torch.device("cpu"))
     g = torch.Generator().manual_seed(1)
     params = {}
@@ -51,21 +50,26 @@ def _stack(runs):
         noise = 0.1 * torch.randn(p.shape, generator=g, dtype=torch.float64)
         params[name] = p + noise if p.dim() == 2 and name != "position_scale" else p
         params[name].requires_grad_(state.arena.params[name].requires_grad)
-    return model, tables, params
+    return model, params
 
 
 def _compare(runs, batch):
-    model, tables, params = _stack(runs)
-    stage = stages_of(runs[0])[0]
-    batches = Batches(runs, tables, stage, torch.device("cpu"))
-    parts = batches.parts(3)
+    """batch: the step's examples of member k, from its tables and batches, as plain tokens."""
+    tables = build_tables(runs)
+    batches = Batches(runs, tables, stages_of(runs[0])[0], torch.device("cpu"))
+    _compare_step(runs, tables, batches.parts(3), lambda k: batch(tables, k, batches))
+
+
+def _compare_step(runs, task, parts, batch):
+    """Loss and gradients of the parts against those of batch(k), tokens and labels."""
+    model, params = _stack(runs, task)
     loss = predict(model, params, parts).loss
     names = [name for name, p in params.items() if p.requires_grad]
     leaves = [params[name] for name in names]
     found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     for k in range(len(runs)):
         member = {n: p[k].detach().clone().requires_grad_() for n, p in params.items()}
-        tokens, labels = batch(tables, k, batches)
+        tokens, labels = batch(k)
         expected = plain.loss_of(member, tokens, labels, runs[k].model)
         wanted = torch.autograd.grad(
             expected, [member[n] for n in names], allow_unused=True, materialize_grads=True
@@ -112,6 +116,39 @@ def test_sampled_batches(make_run):
         return plain.examples(tables, k, edge_rows, path_rows)
 
     _compare(runs, sampled)
+
+
+IN_CONTEXT = {
+    "next token": {},
+    "teacherless": {"teacherless": True, "pauses": 2},
+    "reversed": {"reverse_paths": True, "delimiters": False},
+    "hardest": {"target": "hardest_token"},
+}
+
+
+@pytest.mark.parametrize("model", [{"layers": 2}, MAMBA], ids=["transformer", "mamba"])
+@pytest.mark.parametrize("name", IN_CONTEXT)
+def test_prompts(make_run, name, model):
+    """Every target stands where the path does, and nothing but targets is scored."""
+    fields = {
+        "graph": {"arms": 2, "length": 4},
+        "task": {"kind": "in_context", **IN_CONTEXT[name]},
+        "train": {"path_batch": 5},
+    }
+    runs = [make_run(s, **fields, model=model | LARGE_STD) for s in range(2)]
+    task = build_task(runs, torch.device("cpu"))
+    (part,) = task.parts(3)
+    tokens = part.segment.tokens
+
+    def prompts(k):
+        labels = torch.full_like(tokens[k], plain.PAD)
+        labels[:, -part.length :] = part.targets[k].view(5, part.length)
+        return tokens[k], labels
+
+    _compare_step(runs, task, [part], prompts)
+    if name == "next token":  # what is read next is what had to be predicted
+        read = tokens[:, :, -part.length + 1 :]
+        assert (read == part.targets.view(2, 5, -1)[:, :, :-1]).all()
 
 
 def test_each_stage_of_the_staged_recipe_trains_on_its_own_examples(make_run):

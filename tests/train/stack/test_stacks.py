@@ -26,13 +26,19 @@ RECIPES = {
     "reversed": {"recipe": "mixed", "reverse_paths": True},
     "teacherless": {"recipe": "mixed", "teacherless": True},
     "staged": {"recipe": "staged"},
+    "in context": {"kind": "in_context"},
+    "in context, teacherless": {"kind": "in_context", "teacherless": True, "delimiters": False},
 }
 
 
 def _varied(make_run, model, task, batch):
     """Five runs that differ in all that a stack lets its members vary."""
-    edge_steps = {"edge_steps": 5} if task["recipe"] == "staged" else {}
-    train = {"eval_every": 1, "edge_batch": batch, "path_batch": batch, **edge_steps}
+    train = {"eval_every": 1, "edge_batch": batch, "path_batch": batch}
+    if "recipe" not in task:
+        task = task | {"test_examples": 9}
+        train["edge_batch"] = "all"
+    elif task["recipe"] == "staged":
+        train["edge_steps"] = 5
     optims = [
         {"lr": 1e-2},
         {"lr": 3e-3, "weight_decay": 0.5, "warmup_steps": 3},
@@ -94,14 +100,17 @@ def test_full_batches_too(make_run, recipe):
         _assert_same(train_stack([runs[k]]), together, k)
 
 
-def test_order_and_company_do_not_matter(make_run):
-    runs = _varied(make_run, MODELS["transformer"], RECIPES["mixed"], batch=7)
+@pytest.mark.parametrize("recipe", ["mixed", "in context"])
+def test_order_and_company_do_not_matter(make_run, recipe):
+    runs = _varied(make_run, MODELS["transformer"], RECIPES[recipe], batch=7)
     first = train_stack(runs)
     order = [4, 2, 0]
     second = train_stack([runs[i] for i in order])
     for k, i in enumerate(order):
-        np.testing.assert_allclose(_series(first, i, "loss"), _series(second, k, "loss"), rtol=1e-4)
-        assert (first.tensors["held_out"][i] == second.tensors["held_out"][k]).all()
+        for name in ("loss", "path_loss"):  # of the training, and of the test examples
+            np.testing.assert_allclose(_series(first, i, name), _series(second, k, name), rtol=1e-4)
+        if recipe == "mixed":
+            assert (first.tensors["held_out"][i] == second.tensors["held_out"][k]).all()
 
 
 def test_the_same_stack_repeats_bit_for_bit(make_run):
