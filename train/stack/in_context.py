@@ -15,7 +15,7 @@ from geomem.train.config.task import InContext
 from geomem.train.stack.batches import Part, predict
 from geomem.train.stack.members import Stage
 from geomem.train.tasks.in_context import Examples, Source
-from geomem.train.tasks.prompts import context_length, first_hop_at, label_count
+from geomem.train.tasks.prompts import AT_ONCE, context_length, first_hop_at, label_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
 
@@ -30,6 +30,7 @@ class InContextTask:
         seeds = [run.seed for run in runs]
         self._batch, self._tests = batch, task.test_examples
         self._training = Source(seeds, "training", graph, task, device)
+        self._block = -1
         self._test = Source(seeds, "test", graph, task, device)
         self._first_hop = first_hop_at(graph, task)
         self._no_prefix = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
@@ -41,7 +42,11 @@ class InContextTask:
 
     def parts(self, step: int) -> list[Part]:
         """See `Task.parts`."""
-        return [self._part(self._training.draw(step * self._batch, self._batch))]
+        block, place = divmod(step, AT_ONCE)
+        if block != self._block:
+            many = AT_ONCE * self._batch
+            self._block, self._drawn = block, self._training.draw(block * many, many)
+        return [self._part(self._drawn.rows(place * self._batch, self._batch))]
 
     def _part(self, examples: Examples) -> Part:
         segment = Segment(examples.tokens, self._no_prefix)

@@ -9,7 +9,7 @@ from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts, InContext, InWeights, held_out_count
 from geomem.train.tasks import facts_size
-from geomem.train.tasks.prompts import context_length, label_count, target_count
+from geomem.train.tasks.prompts import AT_ONCE, context_length, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
 
@@ -112,14 +112,14 @@ def _context(graph: GraphConfig, task: InWeights) -> int:
 
 
 def _in_context(run: RunConfig, task: InContext) -> TaskSize:
-    """Its examples are drawn anew for every step; a draw takes four numbers per thing shuffled."""
+    """Examples of several steps are drawn together; that takes four numbers per thing shuffled."""
     graph, batch = run.graph, run.train.path_batch
     assert isinstance(graph, PathStar)
     assert batch != "all"
     context, labels = context_length(graph, task), label_count(graph, task)
     tokens = batch * context
     work = Work(tokens, batch * target_count(graph, task), tokens * context)
-    indices = batch * (4 * (labels + graph.edge_count) + 2 * context)
+    indices = AT_ONCE * batch * (4 * (labels + graph.edge_count) + 2 * context)
     return TaskSize(labels, FIRST_NODE, context, work, indices)
 
 
