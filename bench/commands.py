@@ -2,7 +2,7 @@
 
 import click
 
-from geomem.bench.throughput.points import POINTS
+from geomem.bench.throughput.catalog import POINTS
 
 KNOWN_OPS = ("linear_cross_entropy", "selective_scan", "mamba_step")
 

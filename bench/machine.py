@@ -2,7 +2,9 @@
 
 import os
 import platform
+import resource
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -62,3 +64,11 @@ def environment(device: str) -> dict[str, object]:
         "dirty": None if changed is None else bool(changed),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def peak_bytes(device: str) -> int:
+    """Bytes that this process's tensors took on the GPU at most, or on a CPU all of it together."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

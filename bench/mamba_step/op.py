@@ -11,7 +11,7 @@ from geomem.bench.peers import why_missing
 from geomem.bench.variants import Call, Point, Variant
 
 CHECKED_STEPS = 6
-GRID = ({"arms": 256, "length": 5, "edges": 512, "paths": 12},)
+GRID = ({"arms": 512, "length": 5, "edges": 512, "paths": 12},)
 SMOKE = ({"arms": 8, "length": 4, "edges": 12, "paths": 3},)
 PEER = "transformers.models.mamba.modeling_mamba"
 

@@ -14,27 +14,33 @@ class LossesDiffer(Exception):
     """A contestant trains something else than the loop."""
 
 
-def reference(config: Config, seeds: set[int], steps: int) -> Losses:
+Truth = dict[int, list[float]]
+"""Loss of every step, by seed."""
+
+
+def reference(config: Config, seeds: set[int], steps: int) -> Truth:
     """Return the losses of the loop in fp64 on the CPU."""
-    found: Losses = {seed: [] for seed in seeds}
+    found: Truth = {seed: [] for seed in seeds}
     for seed, losses in found.items():
-        loop = Loop(checked_run(config, seed, steps), "cpu", dtype=torch.float64)
+        loop = Loop(checked_run(config, seed, steps, 1), "cpu", dtype=torch.float64)
         loop.train(steps, losses.append)
     return found
 
 
-def compare(name: str, losses: Losses, truth: Losses) -> float:
+def compare(name: str, losses: Losses, truth: Truth) -> float:
     """Return the largest relative difference; raises LossesDiffer above TOLERANCE."""
     worst = 0.0
-    for seed, own in losses.items():
-        if len(own) != len(truth[seed]):
-            raise LossesDiffer(f"{name}: {len(own)} losses for {len(truth[seed])} steps")
-        for step, (found, wanted) in enumerate(zip(own, truth[seed], strict=True), 1):
+    for (seed, block), own in losses.items():
+        steps = truth[seed]
+        if len(own) * block != len(steps):
+            raise LossesDiffer(f"{name}: {len(own) * block} losses for {len(steps)} steps")
+        for i, found in enumerate(own):
+            wanted = sum(steps[i * block : (i + 1) * block]) / block
             error = abs(found - wanted) / abs(wanted)
             if not error <= TOLERANCE:
                 raise LossesDiffer(
-                    f"{name}: loss {found:.6g} at step {step} of seed {seed}, where the loop in "
-                    f"fp64 has {wanted:.6g}; nothing is timed"
+                    f"{name}: loss {found:.6g} at step {(i + 1) * block} of seed {seed}, where the "
+                    f"loop in fp64 has {wanted:.6g}; nothing is timed"
                 )
             worst = max(worst, error)
     return worst

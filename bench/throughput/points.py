@@ -1,4 +1,4 @@
-"""What `geomem-bench throughput` measures: named points, and how geomem takes part. No torch."""
+"""What a point of `geomem-bench throughput` consists of, and its runs. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class StepPoint:
-    """Steps per second of one kind of run.
+    """Steps per second of one kind of run, against the loop.
 
     config: sections of the run but for `train.steps` and seed; smoke: sections that replace them
     in the small size; shapes: for each device how geomem trains, the first one being the point's;
     checked_steps: whose losses are compared before anything is timed.
     """
 
-    name: str
     about: str
     config: Config
     smoke: Config
@@ -39,6 +38,61 @@ class StepPoint:
     def at(self, smoke: bool) -> Config:
         """Return the sections of the run."""
         return {**self.config, **self.smoke} if smoke else self.config
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A run that trains until its held-out exact match reaches a value, from a cold start.
+
+    seconds: in which it is to get there; threads: of PyTorch on a CPU.
+    """
+
+    name: str
+    config: Config
+    steps: int
+    eval_every: int
+    reaches: float
+    seconds: float
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class GoalPoint:
+    """Time to a stated accuracy; goals: for each device."""
+
+    about: str
+    goals: Mapping[str, Sequence[Goal]]
+    smoke: Sequence[Goal]
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """A whole sweep with its packs; grid: a grid file's content."""
+
+    about: str
+    grid: Config
+    smoke: Config
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MemoryPoint:
+    """The peak of the memory that some steps of one run take."""
+
+    about: str
+    config: Config
+    smoke: Config
+
+
+@dataclass(frozen=True)
+class KernelPoint:
+    """What `geomem-bench kernels` measures already, under the name of its op."""
+
+    about: str
+    op: str
+
+
+Point = StepPoint | GoalPoint | SweepPoint | MemoryPoint | KernelPoint
 
 
 def make_run(config: Config, seed: int, steps: int, eval_every: int, **optim: Any) -> RunConfig:
@@ -54,10 +108,10 @@ def timed_run(config: Config, seed: int, members: int) -> RunConfig:
     return make_run(config, seed, steps, steps)
 
 
-def checked_run(config: Config, seed: int, steps: int) -> RunConfig:
-    """Return a short run with a whole schedule, whose loss is noted after every step."""
+def checked_run(config: Config, seed: int, steps: int, block: int) -> RunConfig:
+    """Return a short run with a whole schedule; its mean loss is noted for each block of steps."""
     warmup = min(CHECK_WARMUP, config["optim"].get("warmup_steps", 0))
-    return make_run(config, seed, steps, 1, warmup_steps=warmup)
+    return make_run(config, seed, steps, block, warmup_steps=warmup)
 
 
 def examples_per_step(run: RunConfig) -> int:
@@ -71,47 +125,3 @@ def examples_per_step(run: RunConfig) -> int:
         return edges
     assert paths != "all"
     return edges + paths
-
-
-_G256 = {
-    "graph": {"kind": "path_star", "arms": 256, "length": 5},
-    "task": {"recipe": "mixed", "pauses": 1},
-    "model": {"kind": "transformer", "layers": 2, "width": 64, "heads": 4},
-    "optim": {"lr": 4e-3, "warmup_steps": 50},
-    "train": {"edge_batch": 512, "path_batch": 48},
-}
-TINY = StepPoint(
-    "tiny",
-    "path-star(4, 5), edges only, full batch, one layer, width 32",
-    {
-        "graph": {"kind": "path_star", "arms": 4, "length": 5},
-        "task": {"recipe": "edges_only"},
-        "model": {"kind": "transformer", "layers": 1, "width": 32, "heads": 4},
-        "optim": {"lr": 1e-2, "warmup_steps": 10},
-        "train": {},
-    },
-    {},
-    {
-        "cpu": (Shape(256), Shape(128, processes=2), Shape(1)),
-        "cuda": (Shape(4096), Shape(256), Shape(1)),
-    },
-)
-G256 = StepPoint(
-    "g256",
-    "G(256, 5) mixed, 512 + 48 examples, two layers, width 64",
-    _G256,
-    {
-        "graph": {"kind": "path_star", "arms": 16, "length": 5},
-        "model": {"kind": "transformer", "layers": 1, "width": 16, "heads": 2},
-        "train": {"edge_batch": 32, "path_batch": 6},
-    },
-    {
-        "cpu": (
-            *(Shape(8), Shape(4, processes=2), Shape(8, processes=2)),
-            *(Shape(1), Shape(1, threads=2), Shape(1, processes=2)),
-        ),
-        "cuda": (Shape(512), Shape(64), Shape(1)),
-    },
-)
-SMOKE_SHAPES = (Shape(3), Shape(1))
-POINTS = {point.name: point for point in (TINY, G256)}

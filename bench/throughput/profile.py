@@ -1,50 +1,72 @@
 """Where the time of geomem's step goes, op by op."""
 
 import time
+from typing import NamedTuple
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from geomem.bench.throughput.points import Config, Shape, timed_run
 from geomem.bench.throughput.record import Row
-from geomem.train.stack import Interrupted, train_stack
+from geomem.train.stack import Interrupted, Progress, train_stack
 
 SHOWN = 12
-WARM, STEPS = 20, 40
-SMOKE_STEPS = 3
+STEPS = 20
+SMOKE_STEPS = 2
 OUTSIDE = "between the ops (Python)"
 
 
+class _Moment(NamedTuple):
+    step: int
+    seconds: float
+    cpu_seconds: float
+
+
 class _Watch:
-    """Asked after every step of `train_stack` whether to stop: warm up, time, profile, stop."""
+    """Follows the reports of `train_stack`: a phase to warm up, one to time, one to profile.
+
+    A phase lasts from a report to the next one that is some steps later.
+    """
 
     def __init__(self, device: str, steps: int) -> None:
-        self._device, self._steps, self._done = device, steps, 0
         activities = [ProfilerActivity.CPU]
         if device == "cuda":
             activities.append(ProfilerActivity.CUDA)
         self.profiler = profile(activities=activities)
-        self.plain = self.cpu = self.profiled = 0.0
+        self._steps, self._moments = steps, [_Moment(0, 0.0, 0.0)]
 
-    def stop(self) -> bool:
-        """See `train_stack`."""
-        self._done += 1
-        if self._done == WARM:
-            self._start, self._cpu = self._now(), time.process_time()
-        elif self._done == WARM + self._steps:
-            self.plain, self.cpu = self._now() - self._start, time.process_time() - self._cpu
+    def report(self, progress: Progress) -> None:
+        """See `train_stack`; the device has done what is reported."""
+        if self.over or progress.step < self._moments[-1].step + self._steps:
+            return
+        now = _Moment(progress.step, time.perf_counter(), time.process_time())
+        self._moments.append(now)
+        if len(self._moments) == 3:
             self.profiler.start()
-            self._start = self._now()
-        elif self._done == WARM + 2 * self._steps:
-            self.profiled = self._now() - self._start
+            self._profiled_from = time.perf_counter()
+        elif self.over:
             self.profiler.stop()
-            return True
-        return False
 
-    def _now(self) -> float:
-        if self._device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to see."""
+        return len(self._moments) == 4
+
+    @property
+    def profiled(self) -> tuple[int, float]:
+        """Steps under the profiler, and seconds of them together."""
+        end = self._moments[3]
+        return end.step - self._moments[2].step, end.seconds - self._profiled_from
+
+    @property
+    def plain(self) -> dict[str, float]:
+        """Seconds of a step without the profiler, and of all CPUs."""
+        start, end = self._moments[1:3]
+        steps = end.step - start.step
+        return {
+            "seconds": (end.seconds - start.seconds) / steps,
+            "cpu_seconds": (end.cpu_seconds - start.cpu_seconds) / steps,
+        }
 
 
 def profile_rows(point: str, config: Config, shape: Shape, device: str, smoke: bool) -> list[Row]:
@@ -53,8 +75,8 @@ def profile_rows(point: str, config: Config, shape: Shape, device: str, smoke: b
     seconds: of the op itself in one step; share: of the step's wall time under the profiler
     (on CUDA: of the kernels' time); calls: in one step.
     """
-    steps = SMOKE_STEPS if smoke else STEPS
-    watch = _watched(config, shape, device, steps)
+    watch = _watched(config, shape, device, SMOKE_STEPS if smoke else STEPS)
+    steps, wall = watch.profiled
     events = watch.profiler.key_averages()
     on_gpu = device == "cuda"
     seconds = [
@@ -64,19 +86,14 @@ def profile_rows(point: str, config: Config, shape: Shape, device: str, smoke: b
     found.sort(key=lambda line: line[1], reverse=True)
     rest = found[SHOWN:]
     lines = [*found[:SHOWN], ("all other ops", sum(r[1] for r in rest), sum(r[2] for r in rest))]
-    total = sum(seconds) if on_gpu else watch.profiled
+    total = sum(seconds) if on_gpu else wall
     if not on_gpu:
         lines.append((OUTSIDE, total - sum(seconds), 0))
     rows = [
         Row(point, name, "profile", figures=_figures(seconds, calls, total, steps))
         for name, seconds, calls in lines
     ]
-    walls = {
-        "seconds": watch.plain,
-        "cpu_seconds": watch.cpu,
-        "seconds_profiled": watch.profiled,
-    }
-    step = {name: seconds / steps for name, seconds in walls.items()}
+    step = watch.plain | {"seconds_profiled": wall / steps}
     return [Row(point, f"one step, K={shape.members}", "step", figures=step), *rows]
 
 
@@ -89,7 +106,7 @@ def _watched(config: Config, shape: Shape, device: str, steps: int) -> _Watch:
     torch.set_num_threads(shape.threads)
     runs = [timed_run(config, seed, shape.members) for seed in range(shape.members)]
     try:
-        train_stack(runs, device=device, stop=watch.stop)
+        train_stack(runs, device=device, report=watch.report, stop=lambda: watch.over)
     except Interrupted:
         return watch
     finally:

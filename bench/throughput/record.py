@@ -45,19 +45,27 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def step_rows(point: str, runners: Sequence[Runner], examples: int) -> list[Row]:
-    """Return rates, and ratios round by round to the best loop of each kind."""
+    """Return rates, and ratios round by round to the best loop of each kind.
+
+    cpu_over_loop: the same of member-steps per second of all CPUs that worked for them, which
+    other work on the machine hardly changes.
+    """
     best = {}
     for side, name in RATIOS.items():
         own = [r for r in runners if r.side == side and r.rates]
         if own:
             best[name] = max(own, key=lambda r: percentile(r.rates, 0.5))
+    cpu = {r.name: percentile(r.cpu_seconds, 0.5) for r in runners}
+    least = min((cpu[r.name] for r in runners if r.side == "loop"), default=0.0)
     rows = []
     for runner in runners:
         row = Row(point, runner.name, runner.side)
         rate = spread(runner.rates)
         row.spread["member_steps_per_second"] = rate
         row.figures["examples_per_second"] = rate["p50"] * examples
-        row.figures["cpu_seconds"] = percentile(runner.cpu_seconds, 0.5)
+        row.figures["cpu_seconds"] = cpu[runner.name]
+        if "over_loop" in best:
+            row.figures["cpu_over_loop"] = least / cpu[runner.name]
         row.figures["peak_bytes"] = runner.peak_bytes
         for name, other in best.items():
             pairs = zip(runner.rates, other.rates, strict=True)

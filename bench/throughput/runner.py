@@ -7,6 +7,8 @@ from multiprocessing.connection import Connection
 from geomem.bench.throughput.contestants import Contestant, Losses
 from geomem.bench.throughput.worker import Failure, Message, Ready, Window, serve
 
+PATIENCE_SECONDS = 5.0
+
 
 class Broken(Exception):
     """A contestant cannot go on; the message says why."""
@@ -54,11 +56,13 @@ class Runner:
         return sum(window.member_steps / window.seconds for window in found)
 
     def close(self) -> None:
-        """End the processes."""
-        for process, pipe in zip(self._processes, self._pipes, strict=True):
+        """End the processes: those that wait go by themselves."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(PATIENCE_SECONDS)
             process.terminate()
             process.join()
-            pipe.close()
 
 
 def _receive(pipe: Connection) -> Message:

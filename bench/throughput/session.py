@@ -1,35 +1,33 @@
-"""Run the benchmark: for each point, losses first, then windows in turns."""
+"""Run the points that are asked for, one after the other."""
 
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from shutil import which
-
-import torch
 
 from geomem.bench import record
 from geomem.bench.kernels import resolve_device
 from geomem.bench.machine import environment
-from geomem.bench.throughput import losses, picture
-from geomem.bench.throughput.contestants import Contestant, geomem, loops
+from geomem.bench.throughput import picture
+from geomem.bench.throughput.catalog import POINTS, SMOKE_SHAPES
+from geomem.bench.throughput.goals import goal_point
+from geomem.bench.throughput.linked import kernel_point
+from geomem.bench.throughput.means import NEEDS_CUDA, Means
+from geomem.bench.throughput.memory import memory_point
 from geomem.bench.throughput.points import (
-    POINTS,
-    SMOKE_SHAPES,
+    GoalPoint,
+    KernelPoint,
+    MemoryPoint,
     StepPoint,
-    examples_per_step,
-    timed_run,
+    SweepPoint,
 )
 from geomem.bench.throughput.profile import profile_rows
-from geomem.bench.throughput.record import Result, Row, step_rows
-from geomem.bench.throughput.runner import Broken, Runner, take_turns
+from geomem.bench.throughput.record import Result, Row
+from geomem.bench.throughput.steps import step_point
+from geomem.bench.throughput.sweeps import sweep_point
 
 SECONDS = 120.0  # of windows, at a point
-WINDOW, SMOKE_WINDOW = 1.0, 0.2
-ROUNDS, SMOKE_ROUNDS = range(3, 10), range(2, 2)
-SMOKE_STEPS = 6
 
 
 @dataclass(frozen=True)
@@ -63,23 +61,23 @@ def _to_stderr(line: str) -> None:
 
 class _Session:
     def __init__(self, request: Request, say: Callable[[str], None]) -> None:
-        self._begin, self._say, self._request = time.monotonic(), say, request
-        self._device = resolve_device(request.device)
+        self._begin, self._request = time.monotonic(), request
+        device = resolve_device(request.device)
+        self._means = Means(device, request.smoke, request.seconds, request.compiled, say)
         asked = asdict(request) | {"points": list(request.points)}
         asked.pop("out")
-        self.result = Result(asked, environment(self._device))
+        self.result = Result(asked, environment(device))
 
     def run(self) -> Result:
-        self._say(str(self.result.environment["device_name"]))
+        self._means.say(str(self.result.environment["device_name"]))
         for name in self._request.points:
-            point = POINTS[name]
-            rows = self._profile(point) if self._request.profile else self._steps(point)
-            self.result.rows += rows
+            rows = _profile if self._request.profile else _measure
+            self.result.rows += rows(name, self._means)
             self._save()
         self.result.finished = True
         self._save()
         if self._request.out is not None and not self._request.profile:
-            self._say(picture.draw(self.result, Path(self._request.out)))
+            self._means.say(picture.draw(self.result, Path(self._request.out)))
         return self.result
 
     def _save(self) -> None:
@@ -87,59 +85,27 @@ class _Session:
         if self._request.out is not None:
             record.save(self.result, Path(self._request.out) / "throughput.json")
 
-    def _profile(self, point: StepPoint) -> list[Row]:
-        smoke = self._request.smoke
-        shape = (SMOKE_SHAPES if smoke else point.shapes[self._device])[0]
-        self._say(f"{point.name}: profile of {shape.members} members")
-        return profile_rows(point.name, point.at(smoke), shape, self._device, smoke)
 
-    def _steps(self, point: StepPoint) -> list[Row]:
-        contestants = self._contestants(point)
-        present = [c for c in contestants if not c.missing]
-        absent = [c for c in contestants if c.missing]
-        self._say(f"{point.name}: {point.about}; losses of {len(present)} contestants")
-        with ExitStack() as stack:
-            runners = [stack.enter_context(closing(Runner(c))) for c in present]
-            worst, broken = self._compare(point, runners)
-            runners = [r for r in runners if r.name not in broken]
-            self._say(f"{point.name}: {len(runners)} contestants in turns")
-            until = time.monotonic() + self._request.seconds
-            small = self._request.smoke
-            window, rounds = (SMOKE_WINDOW, SMOKE_ROUNDS) if small else (WINDOW, ROUNDS)
-            take_turns(runners, window, rounds, lambda: time.monotonic() < until)
-            run = timed_run(point.at(self._request.smoke), 0, 1)
-            rows = step_rows(point.name, runners, examples_per_step(run))
-        for row in rows:
-            row.figures["loss_error"] = worst[row.contestant]
-        rows += [
-            Row(point.name, c.name, c.side, broken[c.name]) for c in present if c.name in broken
-        ]
-        return rows + [Row(point.name, c.name, c.side, c.missing) for c in absent]
+def _measure(name: str, means: Means) -> list[Row]:
+    match POINTS[name]:
+        case StepPoint() as point:
+            return step_point(name, point, means)
+        case GoalPoint() as point:
+            return goal_point(name, point, means)
+        case SweepPoint() as point:
+            return sweep_point(name, point, means)
+        case MemoryPoint() as point:
+            return memory_point(name, point, means)
+        case KernelPoint() as point:
+            return kernel_point(name, point, means)
 
-    def _contestants(self, point: StepPoint) -> list[Contestant]:
-        request, device = self._request, self._device
-        steps = SMOKE_STEPS if request.smoke else point.checked_steps
-        shapes = SMOKE_SHAPES if request.smoke else point.shapes[device]
-        common = (point.at(request.smoke), device, steps)
-        threads = [1] if request.smoke or device == "cuda" else sorted({1, torch.get_num_threads()})
-        missing = "" if request.compiled else "not asked for"
-        if device == "cpu" and not missing and which("c++") is None and which("g++") is None:
-            missing = "torch.compile finds no C++ compiler"
-        ours = [geomem(*common, shape) for shape in shapes]
-        return ours + loops(*common, threads, missing)
 
-    def _compare(
-        self, point: StepPoint, runners: Sequence[Runner]
-    ) -> tuple[dict[str, float], dict[str, str]]:
-        """Return the largest difference of each contestant, and why others cannot be compared."""
-        found, broken = {}, {}
-        for runner in runners:
-            try:
-                found[runner.name] = runner.ready()
-            except Broken as error:
-                broken[runner.name] = str(error)
-        steps = SMOKE_STEPS if self._request.smoke else point.checked_steps
-        seeds = {seed for own in found.values() for seed in own}
-        truth = losses.reference(point.at(self._request.smoke), seeds, steps)
-        worst = {name: losses.compare(name, own, truth) for name, own in found.items()}
-        return worst, broken
+def _profile(name: str, means: Means) -> list[Row]:
+    point = POINTS[name]
+    if not isinstance(point, StepPoint):
+        return [Row(name, "all", "point", "skipped: no step of its own to profile")]
+    shapes = SMOKE_SHAPES if means.smoke else point.shapes.get(means.device, ())
+    if not shapes:
+        return [Row(name, "all", "point", NEEDS_CUDA)]
+    means.say(f"{name}: profile of {shapes[0].members} members")
+    return profile_rows(name, point.at(means.smoke), shapes[0], means.device, means.smoke)

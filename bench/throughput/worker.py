@@ -1,7 +1,5 @@
 """A contestant's process: it trains in windows, and between them it waits for its parent."""
 
-import resource
-import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -9,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from geomem.bench.machine import peak_bytes
 from geomem.bench.throughput.contestants import Job, Losses
 from geomem.bench.variants import describe
 
@@ -49,9 +48,9 @@ class _Moment(NamedTuple):
 class Gate:
     """Where training reports to: ends a window when it is long enough, and waits for the next."""
 
-    def __init__(self, connection: Connection, losses: Losses, device: str, resident: int) -> None:
+    def __init__(self, connection: Connection, losses: Losses, device: str, before: int) -> None:
         self._connection, self._losses, self._device = connection, losses, device
-        self._resident = resident
+        self._before = before
         self._window: float | None = None
         self._start: _Moment | None = None
 
@@ -66,7 +65,10 @@ class Gate:
             steps = member_steps - self._start.member_steps
             seconds = now.seconds - self._start.seconds
             cpu_seconds = now.cpu_seconds - self._start.cpu_seconds
-            self._wait(member_steps, Window(steps, seconds, cpu_seconds, self._peak()))
+            self._wait(
+                member_steps,
+                Window(steps, seconds, cpu_seconds, peak_bytes(self._device) - self._before),
+            )
 
     def begin_anew(self) -> None:
         """Forget the window so far: the run is over, and the next one has to be built."""
@@ -77,29 +79,18 @@ class Gate:
         self._window = self._connection.recv()
         self._start = _Moment(member_steps, time.perf_counter(), time.process_time())
 
-    def _peak(self) -> int:
-        if self._device == "cuda":
-            return torch.cuda.max_memory_allocated()
-        return _most_resident() - self._resident
-
-
-def _most_resident() -> int:
-    """Bytes of memory that this process has had at most."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
 
 def serve(connection: Connection, job: Job) -> None:
     """Show the first losses, then train in windows until the parent is gone."""
     torch.set_num_threads(job.threads)
     torch.set_flush_denormal(True)  # as geomem does while it trains, and for its peers alike
-    resident = _most_resident()
+    before = peak_bytes(job.device)
     try:
-        gate = Gate(connection, job.check(), job.device, resident)
+        gate = Gate(connection, job.check(), job.device, before)
         while True:
             job.train(gate.report)
             gate.begin_anew()
-    except EOFError:
+    except (EOFError, ConnectionResetError, BrokenPipeError):
         return
     except Exception as error:
         connection.send(Failure(describe(error)))

@@ -3,17 +3,14 @@
 import json
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from geomem.bench.commands import cli
 from geomem.bench.throughput import losses
-from geomem.bench.throughput.contestants import LoopJob, StackJob, geomem
+from geomem.bench.throughput.catalog import G256, TINY
+from geomem.bench.throughput.contestants import Contestant, LoopJob, StackJob, geomem
 from geomem.bench.throughput.loop import Examples, Loop
 from geomem.bench.throughput.points import (
-    G256,
-    POINTS,
-    TINY,
     Shape,
     checked_run,
     examples_per_step,
@@ -27,12 +24,12 @@ STEPS = 6
 SMALL = G256.at(smoke=True)
 
 
-@pytest.mark.parametrize("point", [TINY, G256], ids=lambda point: point.name)
+@pytest.mark.parametrize("point", [TINY, G256], ids=["tiny", "g256"])
 def test_stack_and_loop_have_the_losses_of_the_loop_in_fp64(point):
     config = point.at(smoke=True)
     truth = losses.reference(config, {0, 2}, STEPS)
     ours = StackJob(config, "cpu", STEPS, 1, seeds=range(3), shown=(0, 2)).check()
-    assert ours.keys() == {0, 2}
+    assert ours.keys() == {(0, 1), (2, 1), (0, 3), (2, 3)}, "step by step, and in two blocks"
     assert losses.compare("geomem", ours, truth) < 1e-5
     for ready in (False, True):
         loop = LoopJob(config, "cpu", STEPS, 1, ready=ready).check()
@@ -57,15 +54,19 @@ def test_another_optimiser_is_noticed(change):
 def test_other_examples_and_missing_steps_are_noticed():
     truth = losses.reference(SMALL, {0, 1}, STEPS)
     with pytest.raises(losses.LossesDiffer, match="step 1 of seed 0"):
-        losses.compare("x", {0: truth[1]}, truth)
+        losses.compare("x", {(0, 1): truth[1]}, truth)
     with pytest.raises(losses.LossesDiffer, match="5 losses for 6 steps"):
-        losses.compare("x", {0: truth[0][:-1]}, truth)
+        losses.compare("x", {(0, 1): truth[0][:-1]}, truth)
     with pytest.raises(losses.LossesDiffer):
-        losses.compare("x", {0: [float("nan")] * STEPS}, truth)
+        losses.compare("x", {(0, 1): [float("nan")] * STEPS}, truth)
+    halves = [sum(truth[0][:3]) / 3, sum(truth[0][3:]) / 3]
+    assert losses.compare("x", {(0, 3): halves}, truth) == 0
+    with pytest.raises(losses.LossesDiffer, match="step 6 of seed 0"):
+        losses.compare("x", {(0, 3): halves[:1] * 2}, truth)
 
 
 def test_the_loop_pads_both_kinds_to_one_length_and_scores_targets_alone():
-    loop = Loop(checked_run(SMALL, 0, 1), "cpu")
+    loop = Loop(checked_run(SMALL, 0, 1, 1), "cpu")
     examples = loop.loader.dataset
     assert isinstance(examples, Examples)
     assert len(examples) == 2 * 64 + 16
@@ -112,6 +113,7 @@ def test_ratios_are_of_windows_of_one_round_with_the_best_loop():
     assert row.spread["over_loop"] == spread([10, 20, 30])
     assert row.figures["examples_per_second"] == 40 * 32
     assert "over_compiled" not in row.spread
+    assert row.figures["cpu_over_loop"] == 1
 
 
 def test_time_ends_the_rounds():
@@ -137,8 +139,6 @@ class _Dying(LoopJob):
     [(_Failing, "failed: ValueError: no such thing"), (_Dying, "failed: its process ended")],
 )
 def test_a_process_that_fails_says_why(kind, reason):
-    from geomem.bench.throughput.contestants import Contestant
-
     runner = Runner(Contestant("x", "loop", [kind(TINY.config, "cpu", 1, 1)]))
     with pytest.raises(Broken, match=reason):
         runner.ready()
@@ -165,9 +165,9 @@ def test_the_command_leaves_a_table_a_picture_and_json(tmp_path):
 
 def test_different_losses_end_the_command_before_anything_is_timed(monkeypatch):
     monkeypatch.setattr(losses, "TOLERANCE", 0.0)
-    monkeypatch.setattr("geomem.bench.throughput.session.take_turns", pytest.fail)
-    monkeypatch.setattr("geomem.bench.throughput.session.SMOKE_SHAPES", (Shape(1),))
-    monkeypatch.setattr("geomem.bench.throughput.session.loops", lambda *_: [])
+    monkeypatch.setattr("geomem.bench.throughput.steps.take_turns", pytest.fail)
+    monkeypatch.setattr("geomem.bench.throughput.steps.SMOKE_SHAPES", (Shape(1),))
+    monkeypatch.setattr("geomem.bench.throughput.steps.loops", lambda *_: [])
     arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--no-compile"]
     outcome = CliRunner().invoke(cli, arguments)
     assert outcome.exit_code == 1
@@ -185,11 +185,3 @@ def test_a_profile_names_the_costliest_ops(tmp_path):
     shares = [op["figures"]["share"] for op in ops[:12]]
     assert shares == sorted(shares, reverse=True)
     assert "aten::bmm" in outcome.stdout
-
-
-def test_every_point_has_shapes_for_each_device():
-    for name, point in POINTS.items():
-        assert name == point.name
-        assert point.shapes["cpu"]
-        assert point.shapes["cuda"]
-        assert torch.device("cpu").type in point.shapes
