@@ -1,11 +1,12 @@
 """Public entry of the optimiser step over a stack: validation and dispatch."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import torch
 from torch import Tensor
 
-from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
+from geomem.kernels.adamw_step.problem import AdamWHyper, Array, Arrays
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
 _DTYPES = (torch.float32, torch.float64)
@@ -16,22 +17,40 @@ def _refuse(name: str, expected: object, received: object) -> NoReturn:
 
 
 def _check(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
-    like = x.parameters
-    if like.dim() != 2 or 0 in like.shape:
-        _refuse("parameters", "[K,P] and not empty", tuple(like.shape))
+    if not x.parameters:
+        _refuse("parameters", "one tensor at least", "none")
+    for name, array in x._asdict().items():
+        if len(array) != len(x.parameters) and (array or name != "shadow"):
+            _refuse(name, f"{len(x.parameters)} tensors", f"{len(array)}")
+    like = x.parameters[0]
     if like.dtype not in _DTYPES:
         _refuse("parameters", "float32 or float64", like.dtype)
-    types = {"shadow": torch.bfloat16, "active": torch.bool}
-    for name, t in {**x._asdict(), **hyper._asdict(), "active": active}.items():
+    for array in x.each():
+        _check_array(array, like)
+    for name, t in hyper._asdict().items():
+        _check_tensor(name, t, like.dtype, like.shape[:1], like.device)
+    _check_tensor("active", active, torch.bool, like.shape[:1], like.device)
+
+
+def _check_array(array: Array, like: Tensor) -> None:
+    p = array[0]
+    if p.dim() != 2 or 0 in p.shape:
+        _refuse("parameters", "[K,P] and not empty", tuple(p.shape))
+    for name, t in zip(Arrays._fields, array, strict=True):
         if t is None:
             continue
-        dtype = types.get(name, like.dtype)
-        shape = like.shape if name in Arrays._fields else like.shape[:1]
-        if t.shape != shape or t.dtype != dtype or t.device != like.device:
-            expected = f"{dtype} {tuple(shape)} on {like.device}"
-            _refuse(name, expected, f"{t.dtype} {tuple(t.shape)} on {t.device}")
-        if t.dim() == 2 and t.shape[1] > 1 and t.stride(1) != 1:
+        dtype = torch.bfloat16 if name == "shadow" else like.dtype
+        _check_tensor(name, t, dtype, (like.shape[0], p.shape[1]), like.device)
+        if t.shape[1] > 1 and t.stride(1) != 1:
             _refuse(name, "of contiguous rows", f"strides {t.stride()}")
+
+
+def _check_tensor(
+    name: str, t: Tensor, dtype: torch.dtype, shape: tuple[int, ...], device: torch.device
+) -> None:
+    if t.shape != shape or t.dtype != dtype or t.device != device:
+        expected = f"{dtype} {tuple(shape)} on {device}"
+        _refuse(name, expected, f"{t.dtype} {tuple(t.shape)} on {t.device}")
 
 
 def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
@@ -49,33 +68,33 @@ def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
 
 
 def adamw_step(
-    parameters: Tensor,
-    gradients: Tensor,
-    first: Tensor,
-    second: Tensor,
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    first: Sequence[Tensor],
+    second: Sequence[Tensor],
     hyper: AdamWHyper,
     active: Tensor,
     *,
-    shadow: Tensor | None = None,
+    shadow: Sequence[Tensor] = (),
     impl: str = "auto",
 ) -> None:
     """Advance, in place, the parameters and moments of the active members by one AdamW step.
 
     Equals `torch.optim.AdamW` with each member's own settings on its own row.
 
-    parameters, gradients, first and second moment: [K, P] of one dtype, float32 or float64, rows
-    contiguous; the settings are of that dtype; active: bool [K], rows of members that are not
-    active keep every bit, whatever their gradients are. shadow: bfloat16 [K, P], receives a
-    rounded copy of the active members' new parameters.
+    parameters, gradients, first and second moment: as many arrays each, [K, P] of one dtype,
+    float32 or float64, rows contiguous; the settings are of that dtype; active: bool [K], rows of
+    members that are not active keep every bit, whatever their gradients are. shadow: none, or
+    bfloat16 arrays that receive a rounded copy of the active members' new parameters.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
-    Triton's interpreter), which needs one launch and does not wait for the device; or "auto":
-    Triton on a GPU where it is installed, eager on a CPU. Raises ValueError for shapes, dtypes and
-    devices that do not fit and for an impl that cannot run here.
+    Triton's interpreter), which needs one launch per array and does not wait for the
+    device; or "auto": Triton on a GPU where it is installed, eager on a CPU. Raises ValueError for
+    shapes, dtypes and devices that do not fit and for an impl that cannot run here.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
     """
     from geomem.kernels.adamw_step import op
 
-    x = Arrays(parameters, gradients, first, second, shadow)
+    x = Arrays(*map(list, (parameters, gradients, first, second, shadow)))
     _check(x, hyper, active)
-    name = implementation(impl, parameters.device.type, parameters.dtype)
+    name = implementation(impl, parameters[0].device.type, parameters[0].dtype)
     op.call(x, hyper, active, name)

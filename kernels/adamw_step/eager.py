@@ -17,14 +17,13 @@ from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """See `geomem.kernels.adamw_step`."""
-    whole = all(t is None or t.is_contiguous() for t in x)
+    whole = all(t.is_contiguous() for array in x for t in array)
     scaled = bool((hyper.scale != 1).any())
     for rows in _runs(hyper, active, whole):
-        shadow = None if x.shadow is None else x.shadow[rows]
-        large = (x.parameters[rows], x.gradients[rows], x.first[rows], x.second[rows])
-        part = Arrays(*large, shadow)
+        part = Arrays(*([t[rows] for t in array] for array in x))
         if scaled:
-            part = part._replace(gradients=part.gradients * hyper.scale[rows, None])
+            scale = hyper.scale[rows, None]
+            part = part._replace(gradients=[g * scale for g in part.gradients])
         _update(part, AdamWHyper(*(t[rows][0] for t in hyper)))
 
 
@@ -44,8 +43,8 @@ def _runs(hyper: AdamWHyper, active: Tensor, whole: bool) -> Iterator[slice]:
 def _update(x: Arrays, hyper: AdamWHyper) -> None:
     lr, decay, beta1, beta2, eps = (float(t) for t in hyper[:5])
     torch._fused_adamw_(
-        [x.parameters], [x.gradients], [x.first], [x.second], [], [hyper.step],
+        x.parameters, x.gradients, x.first, x.second, [], [hyper.step] * len(x.first),
         lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False,
     )  # fmt: skip
-    if x.shadow is not None:
-        x.shadow.copy_(x.parameters)
+    if x.shadow:
+        torch._foreach_copy_(x.shadow, x.parameters)

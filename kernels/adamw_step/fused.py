@@ -1,6 +1,6 @@
-"""The Triton implementation: one launch for all members.
+"""The Triton implementation: one launch per array, for all members.
 
-K members · P parameters of a member
+K members · P elements of a member in an array
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 # ruff: noqa: ANN001, ANN201, ANN202
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from geomem.kernels._tiles import expm1, log1p, narrow
 from geomem.kernels.adamw_step import configs
-from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
+from geomem.kernels.adamw_step.problem import AdamWHyper, Array, Arrays
+
+NAMES = ("parameters", "gradients", "first", "second", "shadow")
 
 
 @triton.jit
@@ -60,13 +62,18 @@ def step_kernel(
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """Advance on the device of the parameters, without waiting for it."""
-    K, P = x.parameters.shape
+    settings = {name: t.contiguous() for name, t in hyper._asdict().items()}
+    with torch.cuda.device_of(x.parameters[0]):
+        for array in x.each():
+            _launch(array, settings, active.contiguous())
+
+
+def _launch(array: Array, settings: dict[str, Tensor], active: Tensor) -> None:
+    K, P = array[0].shape
     block = configs.block(P)
     blocks = ceil(P / block["BLOCK"])
-    strides = {f"{n}_k": 0 if t is None else t.stride(0) for n, t in x._asdict().items()}
-    settings = {name: t.contiguous() for name, t in hyper._asdict().items()}
-    with torch.cuda.device_of(x.parameters):
-        step_kernel[(K * blocks,)](
-            **x._asdict(), **settings, active=active.contiguous(), P=P, blocks=blocks,
-            **strides, **block,
-        )  # fmt: skip
+    pairs = zip(NAMES, array, strict=True)
+    strides = {f"{name}_k": 0 if t is None else t.stride(0) for name, t in pairs}
+    step_kernel[(K * blocks,)](
+        *array, **settings, active=active, P=P, blocks=blocks, **strides, **block
+    )

@@ -1,5 +1,6 @@
 """The step as an opaque operator of PyTorch, for every implementation."""
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import torch
@@ -20,11 +21,11 @@ def _module(impl: str) -> ModuleType:
 
 @custom_op("geomem::adamw_step", mutates_args=("parameters", "first", "second", "shadow"))
 def adamw_step(
-    parameters: Tensor,
-    gradients: Tensor,
-    first: Tensor,
-    second: Tensor,
-    shadow: Tensor | None,
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    first: Sequence[Tensor],
+    second: Sequence[Tensor],
+    shadow: Sequence[Tensor],
     lr: Tensor,
     weight_decay: Tensor,
     beta1: Tensor,
@@ -36,18 +37,19 @@ def adamw_step(
     impl: str,
 ) -> None:
     """Fields of Arrays and of AdamWHyper in; impl as `implementation` names it."""
-    x = Arrays(parameters, gradients, first, second, shadow)
+    arrays = (parameters, gradients, first, second, shadow)
+    x = Arrays(*map(list, arrays))
     hyper = AdamWHyper(lr, weight_decay, beta1, beta2, eps, scale, step)
     _module(impl).run(x, hyper, active)
 
 
 @adamw_step.register_fake
 def _(
-    parameters: Tensor,
-    gradients: Tensor,
-    first: Tensor,
-    second: Tensor,
-    shadow: Tensor | None,
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    first: Sequence[Tensor],
+    second: Sequence[Tensor],
+    shadow: Sequence[Tensor],
     lr: Tensor,
     weight_decay: Tensor,
     beta1: Tensor,

@@ -1,8 +1,9 @@
 """What every implementation takes.
 
-K members · P parameters of a member
+K members · P elements of a member in an array
 """
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,11 +24,23 @@ class AdamWHyper(NamedTuple):
     step: Tensor
 
 
-class Arrays(NamedTuple):
-    """The large arguments, each [K, P]; all but the gradients are written."""
+Array = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
+"""One array of each: parameters, gradients, first and second moment, shadow."""
 
-    parameters: Tensor
-    gradients: Tensor
-    first: Tensor
-    second: Tensor
-    shadow: Tensor | None
+
+class Arrays(NamedTuple):
+    """The large arguments: one tensor [K, P] per array; all but the gradients are written.
+
+    shadow is empty, or has as many arrays as the others.
+    """
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    first: list[Tensor]
+    second: list[Tensor]
+    shadow: list[Tensor]
+
+    def each(self) -> Iterator[Array]:
+        """Yield the five tensors of one array after the other."""
+        shadow: Sequence[Tensor | None] = self.shadow or [None] * len(self.parameters)
+        yield from zip(*self[:4], shadow, strict=True)

@@ -2,7 +2,8 @@
 
 import torch
 
-from geomem.kernels import AdamWHyper, adamw_step
+from geomem.kernels import AdamWHyper
+from geomem.kernels import adamw_step as step_of_arrays
 from tests.closeness import assert_close
 
 SETTINGS = [  # lr, weight decay, betas, eps
@@ -11,6 +12,12 @@ SETTINGS = [  # lr, weight decay, betas, eps
     (0.5, 0.01, (0.9, 0.95), 1e-8),
 ]
 JOINED = (0, 2, 1)  # steps that the stack had done before each member's first
+
+
+def adamw_step(p, g, m, v, h, active, *, shadow=None, impl="auto"):
+    """The op on one array."""
+    copy = [] if shadow is None else [shadow]
+    step_of_arrays([p], [g], [m], [v], h, active, shadow=copy, impl=impl)
 
 
 def hyper(steps, dtype=torch.float64, device="cpu", scale=1.0):
@@ -151,3 +158,18 @@ def first_steps_keep_their_digits(impl, dtype=torch.float32, device="cpu"):
         h = AdamWHyper(*(torch.tensor([c], dtype=dtype, device=device) for c in columns))
         adamw_step(p, g, m, v, h, torch.ones(1, dtype=torch.bool, device=device), impl=impl)
         assert_close(p.cpu(), torch.full((1, 8), -1e-3, dtype=torch.float64), 1e-6)
+
+
+def arrays_are_stepped_as_one(impl, dtype=torch.float32, device="cpu"):
+    """Three arrays in one call equal their columns in one array."""
+    p, *_ = start(3, 48, dtype, device)
+    g, m, v = (gradients(3, 48, 1, seed)[0].to(dtype).to(device).abs() for seed in range(3))
+    on, h = torch.tensor([True, False, True], device=device), hyper([3, 4, 5], dtype, device)
+    copy = p.bfloat16()
+    tensors = (p, g, m, v, copy)
+    columns = [slice(0, 16), slice(16, 17), slice(17, 48)]
+    parts = [[t[:, c].clone() for c in columns] for t in tensors]
+    step_of_arrays(*parts[:4], h, on, shadow=parts[4], impl=impl)
+    adamw_step(p, g, m, v, h, on, shadow=copy, impl=impl)
+    for whole, part in zip(tensors, parts, strict=True):
+        torch.testing.assert_close(torch.cat(part, 1), whole, rtol=1e-5, atol=0)

@@ -18,7 +18,7 @@ from tests.kernels.sm90 import compile_launch, record
 @pytest.mark.parametrize("shadow", [False, True])
 def test_one_launch_without_spills(monkeypatch, P, dtype, shadow):
     p, m, v = cases.start(3, P, dtype)
-    x = Arrays(p, p.clone(), m, v, p.bfloat16() if shadow else None)
+    x = Arrays([p], [p.clone()], [m], [v], [p.bfloat16()] if shadow else [])
     on, h = torch.ones(3, dtype=torch.bool), cases.hyper([1, 2, 3], dtype)
     (launch,) = record(monkeypatch, lambda: fused.run(x, h, on))
     cost = compile_launch(launch)

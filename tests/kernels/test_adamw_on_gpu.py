@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geomem.kernels import AdamWHyper, adamw_step
+from geomem.kernels import AdamWHyper
 from tests.kernels import adamw_cases as cases
 
 pytestmark = pytest.mark.skipif(
@@ -24,6 +24,7 @@ def test_how_it_behaves(impl):
         cases.inactive_members_keep_every_bit(impl, dtype, "cuda", P=1100)
         cases.member_alone_equals_member_in_a_stack(impl, dtype, "cuda")
         cases.rows_may_lie_apart(impl, dtype, "cuda")
+        cases.arrays_are_stepped_as_one(impl, dtype, "cuda")
         cases.first_steps_keep_their_digits(impl, dtype, "cuda")
     cases.scale_multiplies_the_gradient(impl, device="cuda")
 
@@ -44,7 +45,7 @@ def test_members_that_begin_past_two_to_the_31():
     on = torch.arange(K, device="cuda") == K - 1
     for p in (wide, narrow):
         g, m, v = (p.new_full((1, p.shape[1]), x).expand_as(p) for x in (1.0, 0.0, 0.0))
-        adamw_step(p, g, m, v, h, on)
+        cases.adamw_step(p, g, m, v, h, on)
     assert torch.equal(wide[-1, :8], narrow[-1])
     assert wide[-1].abs().min() > 0
     assert wide[:-1].abs().max() == 0
@@ -57,7 +58,7 @@ def test_replays_in_a_graph_and_never_waits_for_the_device():
     def step():
         norm = torch.linalg.vector_norm(g, dim=1)
         clipped = h._replace(scale=(1 / norm).clamp(max=1.0))
-        adamw_step(p, g, m, v, clipped, on, shadow=copy)
+        cases.adamw_step(p, g, m, v, clipped, on, shadow=copy)
 
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())

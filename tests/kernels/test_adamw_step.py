@@ -24,6 +24,7 @@ def test_how_every_implementation_behaves(impl):
         cases.inactive_members_keep_every_bit(impl, dtype)
         cases.member_alone_equals_member_in_a_stack(impl, dtype)
         cases.rows_may_lie_apart(impl, dtype)
+        cases.arrays_are_stepped_as_one(impl, dtype)
         cases.first_steps_keep_their_digits(impl, dtype)
     cases.scale_multiplies_the_gradient(impl)
 
@@ -40,9 +41,9 @@ def test_neighbours_with_equal_settings_are_stepped_together(monkeypatch):
     p, m, v = cases.start(6, 37)
     g = cases.gradients(6, 37, 1)[0]
     expected = [t.clone() for t in (p, m, v)]
-    adamw_step(p, g, m, v, h, active)
+    cases.adamw_step(p, g, m, v, h, active)
     assert calls == [2, 1, 2]
-    adamw_step(expected[0], g, *expected[1:], h, active, impl="reference")
+    cases.adamw_step(expected[0], g, *expected[1:], h, active, impl="reference")
     torch.testing.assert_close([p, m, v], expected, rtol=1e-12, atol=0)
 
 
@@ -51,9 +52,9 @@ def test_neighbours_with_equal_settings_are_stepped_together(monkeypatch):
 def test_the_operator_is_registered_as_pytorch_wants_it(impl, shadow):
     p, m, v = cases.start(3, 7)
     active = torch.tensor([True, False, True])
-    copy = p.bfloat16() if shadow else None
+    copy = [p.bfloat16()] if shadow else []
     g = cases.gradients(3, 7, 1)[0]
-    arguments = (p, g, m, v, copy, *cases.hyper([1, 2, 3]), active, impl)
+    arguments = ([p], [g], [m], [v], copy, *cases.hyper([1, 2, 3]), active, impl)
     opcheck(torch.ops.geomem.adamw_step.default, arguments)
 
 
@@ -63,7 +64,7 @@ def test_compiles_without_breaks():
     found = []
     for step in (adamw_step, run):
         p, m, v = cases.start(3, 7)
-        step(p, g, m, v, h, torch.tensor([True, False, True]))
+        step([p], [g], [m], [v], h, torch.tensor([True, False, True]))
         found.append([p, m, v])
     for plain, compiled in zip(*found, strict=True):
         assert torch.equal(plain, compiled)
@@ -82,13 +83,15 @@ def test_the_choice_has_a_name(monkeypatch):
 
 WRONG = {
     r"parameters should be float32 or float64, got torch.bfloat16": {
-        "parameters": torch.zeros(3, 4).bfloat16()
+        "parameters": [torch.zeros(3, 4).bfloat16()]
     },
     r"gradients should be torch.float32 \(3, 4\) on cpu, got torch.float32 \(3, 2\) on cpu": {
-        "gradients": torch.zeros(3, 2)
+        "gradients": [torch.zeros(3, 2)]
     },
-    r"second should be of contiguous rows, got strides \(1, 3\)": {"second": torch.zeros(4, 3).T},
-    r"shadow should be torch.bfloat16": {"shadow": torch.zeros(3, 4)},
+    r"second should be of contiguous rows, got strides \(1, 3\)": {"second": [torch.zeros(4, 3).T]},
+    r"parameters should be one tensor at least, got none": {"parameters": []},
+    r"first should be 1 tensors, got 2": {"first": [torch.zeros(3, 4)] * 2},
+    r"shadow should be torch.bfloat16": {"shadow": [torch.zeros(3, 4)]},
     r"active should be torch.bool \(3,\) on cpu, got torch.bool \(2,\)": {
         "active": torch.ones(2, dtype=torch.bool)
     },
@@ -101,7 +104,7 @@ WRONG = {
 @pytest.mark.parametrize("message", WRONG)
 def test_refuses_what_does_not_fit(message):
     p = torch.zeros(3, 4)
-    given = {"parameters": p, "gradients": p, "first": p, "second": p}
+    given = {name: [p] for name in ("parameters", "gradients", "first", "second")}
     given |= {"hyper": cases.hyper([1, 1, 1], torch.float32)}
     given |= {"active": torch.ones(3, dtype=torch.bool)}
     with pytest.raises(ValueError, match=f"adamw_step: {message}"):

@@ -1,4 +1,4 @@
-"""All trainable parameters of a stack in one tensor [K, P], so that one optimiser call serves."""
+"""All trainable parameters of a stack in one tensor, and what the optimiser keeps beside them."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -8,17 +8,18 @@ from torch import Tensor
 
 from geomem.models import Parametric, draw
 
-# Elements. Rows and parameters start at 128 bytes or a multiple of it, so that kernels read them
-# where they are; the elements between them are zero and stay so.
+# Elements. Parameters start at 128 bytes or a multiple of it, so that kernels read them where they
+# are; the elements between them are zero and stay so.
 ALIGN = 64
 
 
 class Arena:
-    """Parameters, gradients and moments of a stack, and views of them under their names.
+    """Parameters, gradients and moments of a stack under their names.
 
-    data, gradients, first, second: [W, P], the first W rows of all K; params, slots: views of data
-    and of gradients. Parameters that are not trained stand in `params` too, but not in the arena.
-    W is K until `keep` leaves some rows behind. Without moments, first and second are empty.
+    The members of a parameter stand side by side, [K, *shape] without gaps, as batched products
+    want them. params, first, second, gradients: name -> [W, *shape], the first W of all K members.
+    Parameters that are not trained stand in `params` too, but not in the others. W is K until
+    `keep` leaves some members behind. Without moments, first and second are empty.
     """
 
     def __init__(
@@ -31,60 +32,75 @@ class Arena:
     ) -> None:
         found = model.parameters()
         starts = {name: draw(name, p, seeds, settings).to(device) for name, p in found.items()}
+        self._names = list(found)
         self._frozen = {name: t for name, t in starts.items() if not found[name].trainable}
-        self._shapes = {name: p.shape for name, p in found.items()}
-        self._columns: dict[str, slice] = {}
+        self._places: dict[str, tuple[int, tuple[int, ...]]] = {}
         size = 0
-        for name in starts:
+        for name, start in starts.items():
             if name not in self._frozen:
-                self._columns[name] = slice(size, size + prod(found[name].shape))
-                size += -(-prod(found[name].shape) // ALIGN) * ALIGN
-        K, dtype = len(seeds), next(iter(starts.values())).dtype
-        self._data = torch.zeros(K, size, dtype=dtype, device=device)
-        for name, columns in self._columns.items():
-            self._data[:, columns] = starts[name].flatten(1)
-        self._gradients = torch.zeros_like(self._data)
-        self._first, self._second = (
-            torch.zeros(K, size if moments else 0, dtype=dtype, device=device) for _ in range(2)
-        )
-        self._expose(K)
+                self._places[name] = (size, tuple(start.shape))
+                size += -(-start.numel() // ALIGN) * ALIGN
+        dtype = next(iter(starts.values())).dtype
+        self._data = torch.zeros(size, dtype=dtype, device=device)
+        for name, rows in self._views(self._data).items():
+            rows.copy_(starts[name])
+        self._moments = [torch.zeros_like(self._data) for _ in range(2 * moments)]
+        self._expose(len(seeds))
 
-    def _expose(self, width: int) -> None:
-        self.data, self.gradients = self._data[:width], self._gradients[:width]
-        self.first, self.second = self._first[:width], self._second[:width]
-        self.slots = self._views(self.gradients)
-        trained = {name: t.requires_grad_() for name, t in self._views(self.data).items()}
-        self._leaves = list(trained.values())
-        frozen = {name: t[:width] for name, t in self._frozen.items()}
-        self.params = {name: (trained | frozen)[name] for name in self._shapes}
-
-    def _views(self, rows: Tensor) -> dict[str, Tensor]:
+    def _views(self, flat: Tensor) -> dict[str, Tensor]:
         return {
-            name: rows[:, columns].view(-1, *self._shapes[name])
-            for name, columns in self._columns.items()
+            name: flat[at : at + prod(shape)].view(shape)
+            for name, (at, shape) in self._places.items()
         }
 
+    def _expose(self, width: int) -> None:
+        def first_rows(flat: Tensor) -> dict[str, Tensor]:
+            return {name: rows[:width] for name, rows in self._views(flat).items()}
+
+        trained = {name: t.requires_grad_() for name, t in first_rows(self._data).items()}
+        frozen = {name: t[:width] for name, t in self._frozen.items()}
+        self.params = {name: (trained | frozen)[name] for name in self._names}
+        self.gradients = {name: torch.zeros_like(t) for name, t in trained.items()}
+        empty: list[dict[str, Tensor]] = [{}, {}]
+        self.first, self.second = [first_rows(flat) for flat in self._moments] or empty
+
+    def trained(self) -> dict[str, Tensor]:
+        """Return the parameters that have gradients, by their names."""
+        return {name: self.params[name] for name in self._places}
+
     def whole(self) -> dict[str, Tensor]:
-        """Return the parameters of all K rows, in the order of the rows."""
+        """Return the parameters of all K members, in the order of their places."""
         return self._frozen | self._views(self._data)
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a checkpoint needs of all K rows, without what is never trained."""
-        return {"data": self._data, "first": self._first, "second": self._second}
+        """Return what a checkpoint needs, without what is never trained."""
+        return dict(zip(("data", "first", "second"), [self._data, *self._moments], strict=False))
 
     def keep(self, order: Tensor, width: int) -> None:
-        """Put all K rows in a new order, int64 [K], and go on with the first `width` of them."""
+        """Put all K members in a new order, int64 [K], and go on with the first `width`."""
         with torch.no_grad():
-            for rows in (self._data, self._first, self._second, *self._frozen.values()):
+            for flat in (self._data, *self._moments):
+                for rows in self._views(flat).values():
+                    rows.copy_(rows[order])
+            for rows in self._frozen.values():
                 rows.copy_(rows[order])
         self._expose(width)
 
     def take_gradients(self, loss: Tensor) -> None:
-        """Fill `gradients` with those of a scalar loss; parameters it does not touch get zero."""
-        found = torch.autograd.grad(loss, self._leaves, allow_unused=True, materialize_grads=True)
-        torch._foreach_copy_(list(self.slots.values()), list(found))
+        """Set `gradients` to those of a scalar loss; parameters it does not touch get zero."""
+        leaves = self.trained()
+        found = torch.autograd.grad(
+            loss, list(leaves.values()), allow_unused=True, materialize_grads=True
+        )
+        self.gradients = dict(zip(leaves, found, strict=True))
+
+    def gradient_norm(self) -> Tensor:
+        """Return the norm of each member's gradient, [W]."""
+        parts = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in self.gradients.values()]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(parts), dim=0)
+        return norm
 
     def reset_moments(self) -> None:
         """Forget the optimiser's state, as at the start of a stage."""
-        self.first.zero_()
-        self.second.zero_()
+        for flat in self._moments:
+            flat.zero_()

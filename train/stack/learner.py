@@ -89,21 +89,22 @@ class GraphLearner:
 
     def _ascend(self, lr: Tensor) -> None:
         state, arena = self._state, self._state.arena
-        loss = self._model.ascent(arena.params, self._graph, arena.slots)
-        norm = torch.linalg.vector_norm(arena.gradients, dim=1)
+        loss = self._model.ascent(arena.params, self._graph, arena.gradients)
+        norm = arena.gradient_norm()
         step = torch.tensor(state.step, device=norm.device)
         state.note(loss.float(), norm, self._divergence_loss, step)
-        moved = arena.gradients.mul_(lr[:, None])
-        arena.data.add_(moved.masked_fill_(~state.active[:, None], 0))
+        for name, table in arena.params.items():
+            moved = arena.gradients[name] * lr[:, None, None]
+            table.add_(moved.masked_fill_(~state.active[:, None, None], 0))
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """See `models.node2vec.Measures`; residual: ‖CV‖ / ‖V‖, over both tables if untied."""
         arena = self._state.arena
         found = self._model.measure(arena.params, self._graph)._asdict()
-        self._model.ascent(arena.params, self._graph, arena.slots)
-        norms = (torch.linalg.vector_norm(x, dim=1) for x in (arena.gradients, arena.data))
-        found["residual"] = torch.div(*norms)
+        self._model.ascent(arena.params, self._graph, arena.gradients)
+        size = torch.stack([t.square().sum((1, 2)) for t in arena.params.values()]).sum(0).sqrt()
+        found["residual"] = arena.gradient_norm() / size
         return {name: value.float() for name, value in found.items()}
 
 

@@ -44,7 +44,7 @@ class Step:
     def __call__(self, parts: Sequence[Part], lr: Tensor) -> None:
         """Train on the parts; lr: [K]."""
         loss = self._gradients(parts)
-        norm = torch.linalg.vector_norm(self._state.arena.gradients, dim=1)
+        norm = self._state.arena.gradient_norm()
         self._state.note(loss, norm, self._settings.divergence_loss, self._clock[0])
         self._update(lr.float(), norm)
         self._clock += 1
@@ -72,5 +72,14 @@ class Step:
         )
         with torch.no_grad():
             adamw_step(
-                arena.data, arena.gradients, arena.first, arena.second, hyper, self._state.active
+                _rows(arena.trained()),
+                _rows(arena.gradients),
+                _rows(arena.first),
+                _rows(arena.second),
+                hyper,
+                self._state.active,
             )
+
+
+def _rows(tensors: dict[str, Tensor]) -> list[Tensor]:
+    return [t.flatten(1) for t in tensors.values()]

@@ -20,6 +20,7 @@ def test_how_it_behaves(dtype):
     cases.inactive_members_keep_every_bit("triton", dtype, P=1100)
     cases.member_alone_equals_member_in_a_stack("triton", dtype)
     cases.rows_may_lie_apart("triton", dtype)
+    cases.arrays_are_stepped_as_one("triton", dtype)
     cases.first_steps_keep_their_digits("triton", dtype)
     cases.scale_multiplies_the_gradient("triton")
 
@@ -27,7 +28,7 @@ def test_how_it_behaves(dtype):
 @pytest.mark.parametrize("shadow", [False, True])
 def test_the_operator_is_registered_as_pytorch_wants_it(shadow):
     p, m, v = cases.start(3, 7)
-    copy = p.bfloat16() if shadow else None
+    copy = [p.bfloat16()] if shadow else []
     g, active = cases.gradients(3, 7, 1)[0], torch.tensor([True, False, True])
-    arguments = (p, g, m, v, copy, *cases.hyper([1, 2, 3]), active, "triton")
+    arguments = ([p], [g], [m], [v], copy, *cases.hyper([1, 2, 3]), active, "triton")
     opcheck(torch.ops.geomem.adamw_step.default, arguments)

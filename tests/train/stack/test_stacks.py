@@ -145,8 +145,8 @@ def test_a_gradient_that_is_no_number_counts_as_divergence(make_run, monkeypatch
 
     def poisoned(self, loss):
         take(self, loss)
-        if len(self.gradients) == 3:  # before the diverged member is left behind
-            self.gradients[1, 3] = torch.nan
+        if len(self.gradients["embedding"]) == 3:  # before the diverged member is left behind
+            self.gradients["embedding"][1, 3] = torch.nan
 
     monkeypatch.setattr(Arena, "take_gradients", poisoned)
     result = train_stack([make_run(s) for s in range(3)])

@@ -48,11 +48,11 @@ def _prepared(make_run, kind, seeds=3, **sections):
 def test_a_step_waits_for_nothing(make_run, monkeypatch, kind):
     monkeypatch.setattr(api, "implementation", lambda *_: "reference")  # as a device has it
     task, state, step, rates = _prepared(make_run, kind)
-    before = state.arena.data.clone()
+    before = state.arena.params["embedding"].detach().clone()
     with _NoWaiting():
         for i in range(3):
             step(task.parts(i), rates[i])
-    assert (state.arena.data != before).any(1).all()
+    assert (state.arena.params["embedding"] != before).flatten(1).any(1).all()
 
 
 def test_the_guard_sees_waiting():
@@ -67,7 +67,7 @@ def test_a_step_fed_through_fixed_tensors_is_the_same_step(make_run):
     task, state, step, rates = _prepared(make_run, "transformer")
     for i in range(6):
         step(task.parts(i), rates[i])
-    wanted = state.arena.data.clone()
+    wanted = state.arena.state()["data"].clone()
     task, state, step, rates = _prepared(make_run, "transformer")
     first = [task.parts(0)]
     inputs = [t.clone() for t in tensors_of(first)]
@@ -77,7 +77,7 @@ def test_a_step_fed_through_fixed_tensors_is_the_same_step(make_run):
             mine.copy_(new)
         lr.copy_(rates[i])
         step(fixed, lr)
-    torch.testing.assert_close(state.arena.data, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(state.arena.state()["data"], wanted, rtol=0, atol=0)
 
 
 def test_a_full_batch_is_the_same_tensors_in_each_step(make_run):
