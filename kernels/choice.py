@@ -23,7 +23,10 @@ _listeners: list[dict[str, str]] = []
 
 @contextlib.contextmanager
 def recorded_choices() -> Iterator[dict[str, str]]:
-    """Yield a mapping op -> implementation that fills with what is chosen meanwhile."""
+    """Yield a mapping op -> implementation that fills with what is chosen meanwhile.
+
+    Where calls of one op choose differently the names stand side by side, as in "eager + sdpa".
+    """
     found: dict[str, str] = {}
     _listeners.append(found)
     try:
@@ -42,5 +45,7 @@ def choose(op: str, implementations: Mapping[str, T], impl: str, auto: str) -> t
         known = ", ".join(["auto", *implementations])
         raise ValueError(f"{op}: impl={impl!r} is not available here; choose one of {known}")
     for found in _listeners:
-        found[op] = name
+        ran = found.setdefault(op, name)
+        if name not in ran.split(" + "):
+            found[op] = f"{ran} + {name}"
     return name, implementations[name]

@@ -33,14 +33,30 @@ def fast_products(device_type: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _permitted() -> Iterator[None]:
+def _permitted(precision: str = "bf16") -> Iterator[None]:
     settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
+    settings.fp32_precision = precision
     try:
         yield
     finally:
         settings.fp32_precision = before
+
+
+def permission_given() -> bool:
+    """Whether float32 products of this process go to oneDNN at the moment."""
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    return settings is not None and settings.fp32_precision == "bf16"
+
+
+@contextlib.contextmanager
+def piecewise_products() -> Iterator[None]:
+    """Keep to MKL meanwhile: what multiplies piece by piece would pay oneDNN's start for each."""
+    if not permission_given():
+        yield
+        return
+    with _permitted("ieee"):
+        yield
 
 
 def _idle_width() -> bool:

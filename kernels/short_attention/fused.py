@@ -1,0 +1,81 @@
+"""The Triton implementation: launches the kernels and adds up their partial results.
+
+K members · B sequences · T positions · P positions of the prefix · H heads · Dh width of a head
+"""
+
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geomem.kernels._tiles import acc_type_of
+from geomem.kernels.short_attention import configs
+from geomem.kernels.short_attention.backward import backward_kernel
+from geomem.kernels.short_attention.forward import forward_kernel
+from geomem.kernels.short_attention.problem import Inputs
+from geomem.kernels.slices import slices_of
+
+
+def forward(x: Inputs) -> Tensor:
+    """Attend on the device of q, without waiting for it."""
+    x = _laid_out(x)
+    o = x.q.new_empty(x.q.shape)
+    with torch.cuda.device_of(o):
+        programs, _, arguments = _arguments(x, configs.FORWARD_PROGRAMS)
+        forward_kernel[(programs,)](**arguments, o=o)
+    return o
+
+
+def backward(x: Inputs, do: Tensor) -> list[Tensor]:
+    """Return gradients in the order of Inputs, [0] for what is None."""
+    x, do = _laid_out(x), _inner(do)
+    K, P, H, Dh = x.q.shape[0], x.prefix, *x.q.shape[3:]
+    dq, dk, dv = (x.q.new_empty(x.q.shape) for _ in range(3))
+    with torch.cuda.device_of(do):
+        programs, slices, arguments = _arguments(x, configs.BACKWARD_PROGRAMS)
+        sums: list[Tensor | None] = [None, None]
+        if x.prefix_k is not None:
+            wide = torch.float64 if do.dtype == torch.float64 else torch.float32
+            sums = [do.new_empty(K, slices, P, H, Dh, dtype=wide) for _ in range(2)]
+        backward_kernel[(programs,)](
+            **arguments, do=do, dq=dq, dk=dk, dv=dv, dprefix_k=sums[0], dprefix_v=sums[1],
+            **_strides("do", do, "kbth"),
+        )  # fmt: skip
+    totals = (do.new_empty(0) if t is None else t.sum(1).to(do.dtype) for t in sums)
+    return [dq, dk, dv, *totals]
+
+
+def _arguments(x: Inputs, programs: int) -> tuple[int, int, dict[str, Any]]:
+    """Programs, slices of a member and head, and the arguments that both kernels share."""
+    (K, B, T, H, Dh), P = x.q.shape, x.prefix
+    rows, columns = configs.rows(x.q.dtype, T, P, Dh), configs.columns(Dh)
+    per = configs.sequences(rows, T, P)
+    slices = slices_of(ceil(B / per), K * H, programs)
+    arguments = {
+        **x._asdict(),
+        **{"B": B, "T": T, "P": P, "H": H, "per": per},
+        **{"slices": slices.number, "per_program": slices.rows},
+        **_strides("q", x.q, "kbth"),
+        **_strides("k", x.k, "kbth"),
+        **_strides("v", x.v, "kbth"),
+        **_strides("prefix_k", x.prefix_k, "kph"),
+        **_strides("prefix_v", x.prefix_v, "kph"),
+        **{"DH": Dh, "BM": rows, "BD": columns, "acc_type": acc_type_of(x.q.dtype)},
+        **{"num_warps": configs.WARPS[x.q.dtype][rows][columns], "num_stages": 1},
+    }
+    return K * H * slices.number, slices.number, arguments
+
+
+def _strides(name: str, t: Tensor | None, letters: str) -> dict[str, int]:
+    """NAME_letter for all strides but the last, which is 1; 0 for None."""
+    return {f"{name}_{c}": 0 if t is None else t.stride(i) for i, c in enumerate(letters)}
+
+
+def _laid_out(x: Inputs) -> Inputs:
+    prefix = (None if t is None else _inner(t) for t in (x.prefix_k, x.prefix_v))
+    return Inputs(_inner(x.q), _inner(x.k), _inner(x.v), *prefix)
+
+
+def _inner(t: Tensor) -> Tensor:
+    return t if t.stride(-1) == 1 else t.contiguous()

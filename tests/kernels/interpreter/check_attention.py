@@ -1,0 +1,83 @@
+"""The kernels of short attention under the interpreter."""
+
+import pytest
+import torch
+from torch.library import opcheck
+
+from geomem.kernels import short_attention
+from geomem.kernels.short_attention import configs
+from geomem.kernels.short_attention.problem import Inputs
+from tests.kernels import attention_cases as cases
+
+# K, B, T, P, H, Dh: each size of tile, sequences that fill it, leave rows over or stand alone in
+# it, a last tile that is not full, heads of one column, of a whole tile's and of ragged widths.
+SHAPES = [
+    (3, 7, 5, 1, 2, 6),
+    (2, 17, 1, 1, 1, 1),
+    (2, 35, 1, 2, 3, 16),
+    (1, 5, 8, 0, 1, 33),
+    (1, 3, 17, 0, 1, 5),
+    (1, 3, 9, 9, 1, 16),
+    (1, 2, 64, 0, 1, 16),
+    (1, 3, 7, 57, 1, 4),
+    (1, 2, 20, 20, 2, 64),
+    (1, 3, 4, 2, 1, 128),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_regime(shape, dtype):
+    cases.hold(cases.inputs(*shape, dtype), "triton")
+
+
+def test_how_it_behaves():
+    cases.no_token_sees_another_sequence_or_what_comes_after_it("triton")
+    cases.no_token_sees_another_sequence_or_what_comes_after_it("triton", T=1, P=1)
+    cases.member_alone_equals_member_in_a_stack("triton")
+    cases.large_scores_stay_numbers("triton")
+    cases.any_strides_will_do("triton")
+    cases.repeats_to_the_bit("triton")
+
+
+@pytest.mark.parametrize("P", [0, 2])
+def test_gradcheck_in_double(P):
+    tensors = [t.clone().requires_grad_() for t in cases.inputs(1, 2, 3, P, 1, 2).values()]
+    # In one random direction each: a thousand launches of an interpreter would take minutes.
+    run = lambda *t: short_attention(*t, impl="triton")  # noqa: E731
+    assert torch.autograd.gradcheck(run, tensors, fast_mode=True)
+
+
+@pytest.mark.parametrize("programs", [1, 4, 64])
+def test_any_division_of_the_work_gives_the_same(monkeypatch, programs):
+    """Several tiles for one program, which sums up what they give to the prefix."""
+    monkeypatch.setattr(configs, "FORWARD_PROGRAMS", programs)
+    monkeypatch.setattr(configs, "BACKWARD_PROGRAMS", programs)
+    cases.hold(cases.inputs(2, 19, 5, 3, 2, 6, torch.float32), "triton")
+
+
+@pytest.mark.parametrize("P", [0, 2])
+def test_the_operator_is_registered_as_pytorch_wants_it(P):
+    x = cases.inputs(1, 2, 3, P, 2, 4)
+    given = [x[n].clone().requires_grad_() if n in x else None for n in Inputs._fields]
+    opcheck(torch.ops.geomem.short_attention.default, tuple(given))
+
+
+def test_compiles_without_breaks():
+    x = {n: t.clone().requires_grad_() for n, t in cases.inputs(1, 2, 3, 2, 2, 4).items()}
+    run = torch.compile(cases.by("triton"), backend="aot_eager", fullgraph=True)
+    found = torch.autograd.grad(run(**x).sum(), list(x.values()))
+    plain = torch.autograd.grad(cases.by("triton")(**x).sum(), list(x.values()))
+    for a, b in zip(found, plain, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_there_is_no_second_derivative():
+    x = {n: t.clone().requires_grad_() for n, t in cases.inputs(1, 2, 3, 0, 1, 4).items()}
+    with pytest.raises(RuntimeError, match='second derivatives need impl="reference"'):
+        torch.autograd.grad(cases.by("triton")(**x).sum(), x["q"], create_graph=True)
+
+
+def test_longer_contexts_are_refused():
+    with pytest.raises(ValueError, match=r"choose one of auto, reference, eager, sdpa$"):
+        short_attention(**cases.inputs(1, 1, 60, 5, 1, 4, torch.float32), impl="triton")
