@@ -27,7 +27,7 @@ class FeedForward:
     def parameters(self) -> dict[str, Parameter]:
         """See `Model.parameters`."""
         found = token_tables(self.vocab, self.width, self.tie, self.freeze_embeddings)
-        square = Parameter((self.width, self.width), Normal("weight_std"))
+        square = Parameter((self.width, self.width), Normal("weight_std"), product=True)
         return found | {f"map{i}": square for i in range(self.layers)}
 
     def hidden(

@@ -10,10 +10,11 @@ NORM_EPS = 1e-5
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x [K, R, I] times weight [K, I, O] plus bias [K, O]."""
+    """x [K, R, I] times weight [K, I, O] plus bias [K, O], in the type of the weight."""
+    x = x.to(weight.dtype)
     if bias is None:
         return torch.bmm(x, weight)
-    return torch.baddbmm(bias[:, None], x, weight)
+    return torch.baddbmm(bias[:, None].to(weight.dtype), x, weight)
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

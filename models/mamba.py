@@ -47,15 +47,15 @@ class Mamba:
         weight = Normal("weight_std")
         found = {f"{at}norm.weight": Parameter((D,), Constant(1.0))} if self.norm else {}
         return found | {
-            f"{at}in.weight": Parameter((D, 2 * C), weight),
+            f"{at}in.weight": Parameter((D, 2 * C), weight, product=True),
             f"{at}conv.weight": Parameter((C, self.conv), Uniform(self.conv**-0.5)),
             f"{at}conv.bias": Parameter((C,), Constant(0.0)),
-            f"{at}x.weight": Parameter((C, self.rank + 2 * S), weight),
-            f"{at}dt.weight": Parameter((self.rank, C), Uniform(self.rank**-0.5)),
+            f"{at}x.weight": Parameter((C, self.rank + 2 * S), weight, product=True),
+            f"{at}dt.weight": Parameter((self.rank, C), Uniform(self.rank**-0.5), product=True),
             f"{at}dt.bias": Parameter((C,), StepSizeBias()),
             f"{at}A_log": Parameter((C, S), LogStateIndex(S)),
             f"{at}D": Parameter((C,), Constant(1.0)),
-            f"{at}out.weight": Parameter((C, D), weight),
+            f"{at}out.weight": Parameter((C, D), weight, product=True),
         }
 
     def hidden(

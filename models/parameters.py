@@ -17,12 +17,16 @@ DRAW = 1 << 22  # elements drawn at a time, in float64
 
 @dataclass(frozen=True)
 class Parameter:
-    """Shape of one member's parameter, and where it starts."""
+    """Shape of one member's parameter, and where it starts.
+
+    product: whether it is the weight of a `linear`, which may be taken in a shorter type.
+    """
 
     shape: tuple[int, ...]
     start: Start
     trainable: bool = True
     dtype: torch.dtype = torch.float32
+    product: bool = False
 
 
 class Parametric(Protocol):
@@ -52,7 +56,7 @@ def token_tables(vocab: int, width: int, tie: bool, freeze: bool) -> dict[str, P
 def linear_parameters(at: str, inputs: int, outputs: int) -> dict[str, Parameter]:
     """Return weight [I, O] and bias [O] of a linear map."""
     return {
-        f"{at}weight": Parameter((inputs, outputs), Normal("weight_std")),
+        f"{at}weight": Parameter((inputs, outputs), Normal("weight_std"), product=True),
         f"{at}bias": Parameter((outputs,), Constant(0.0)),
     }
 

@@ -78,8 +78,8 @@ class Train(Section):
     """Steps between evaluations; null: about twenty in all. The last step is always evaluated."""
     history_every: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     """Steps between snapshots of the embeddings (step 0 and the last included); null for none."""
-    precision: Literal["fp32"] = "fp32"
-    """Number format of the training."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: matrix products in bfloat16; parameters, norms, sums and measures stay in float32."""
     stop_when: StopWhen | None = None
     """Early stop; null to train all steps."""
     divergence_loss: float = Field(default=1e4, gt=0)

@@ -117,10 +117,15 @@ def predict(
     parts: Sequence[Part],
     dropout: Dropout | None = None,
     metrics: bool = False,
+    products: torch.dtype | None = None,
 ) -> LinearCrossEntropy:
-    """Run the model over the parts and score their targets; rows follow the parts in order."""
+    """Run the model over the parts and score their targets; rows follow the parts in order.
+
+    products: type in which hidden states are scored; null for that which they have.
+    """
     hidden = model.hidden(params, [part.segment for part in parts], dropout)
     rows = [h[:, :, -p.length :].flatten(1, 2) for h, p in zip(hidden, parts, strict=True)]
     targets = join_targets(parts)
+    x = torch.cat(rows, 1)
     matrix = output_matrix(params)
-    return linear_cross_entropy(torch.cat(rows, 1), matrix, targets, metrics=metrics)
+    return linear_cross_entropy(x.to(products or x.dtype), matrix, targets, metrics=metrics)

@@ -27,6 +27,9 @@ class Step:
     ) -> None:
         self._model, self._state, self._settings = model, state, settings
         self._clock = torch.zeros(2, dtype=torch.int64, device=state.active.device)
+        # The parameters stay in float32; what a product takes of them is a copy for the step.
+        self._products = torch.bfloat16 if runs[0].train.precision == "bf16" else None
+        self._weights = [name for name, p in model.parameters().items() if p.product]
         self._dropout_keys = None
         if any(getattr(run.model, "dropout", 0.0) for run in runs):
             seeds = [run.seed for run in runs]
@@ -53,7 +56,11 @@ class Step:
         state, dropout = self._state, None
         if self._dropout_keys is not None:
             dropout = DropoutStream(self._dropout_keys, self._settings.dropout, self._clock[0])
-        loss = predict(self._model, state.arena.params, parts, dropout).loss
+        params = state.arena.params
+        if self._products is not None:
+            half = {name: params[name].to(self._products) for name in self._weights}
+            params = params | half
+        loss = predict(self._model, params, parts, dropout, products=self._products).loss
         # The sum couples nothing: each member's loss depends on its own parameters alone.
         state.arena.take_gradients(loss.sum())
         return loss.detach()
