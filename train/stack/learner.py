@@ -8,6 +8,7 @@ from torch import Tensor
 
 from geomem.models import Model, Neighbours, Node2Vec
 from geomem.train.config.run import RunConfig
+from geomem.train.stack.compiled import Compiled
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
 from geomem.train.stack.replay import GRAPH_STEPS, Replay
@@ -40,10 +41,13 @@ class Learner(Protocol):
 class TokenLearner:
     """Batches of tokens, loss, gradient, AdamW; on a GPU as a graph of several steps."""
 
-    def __init__(self, runs: Sequence[RunConfig], task: Task, model: Model, state: State) -> None:
+    def __init__(
+        self, runs: Sequence[RunConfig], task: Task, model: Model, state: State, compile: bool
+    ) -> None:
         self._task, self._model, self._state = task, model, state
         device = state.active.device
-        self._step = Step(runs, model, state, Settings(runs, device))
+        trained = Compiled(model) if compile else model  # evaluations have too many shapes
+        self._step = Step(runs, trained, state, Settings(runs, device))
         self._replay = Replay(self._step) if device.type == "cuda" else None
         self.at_once = 1 if self._replay is None else GRAPH_STEPS
 
@@ -109,10 +113,14 @@ class GraphLearner:
 
 
 def build_learner(
-    runs: Sequence[RunConfig], task: Task, model: Model | Node2Vec, state: State
+    runs: Sequence[RunConfig],
+    task: Task,
+    model: Model | Node2Vec,
+    state: State,
+    compile: bool = False,
 ) -> Learner:
-    """Return what trains the stack's model."""
+    """Return what trains the stack's model; compile: by torch.compile where it takes tokens."""
     if isinstance(model, Node2Vec):
         assert isinstance(task, InWeightsTask)
         return GraphLearner(runs, task, model, state)
-    return TokenLearner(runs, task, model, state)
+    return TokenLearner(runs, task, model, state, compile)

@@ -49,8 +49,10 @@ class Progress:
 class _Trainer:
     """A stack in training; what concerns all members stands here, the rest in `_assemble`."""
 
-    def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
-        self.runs, self.device = runs, device
+    def __init__(
+        self, runs: Sequence[RunConfig], device: torch.device, compile: bool = False
+    ) -> None:
+        self.runs, self.device, self._compile = runs, device, compile
         self.task = build_task(runs, device)
         self.model = build_model(runs[0], self.task)
         self.state = State(runs, self.model, device)
@@ -65,7 +67,7 @@ class _Trainer:
         self.at_work = [self.runs[k] for k in state.members()]
         task = self.task if everyone else build_task(self.at_work, self.device)
         self.settings = Settings(self.at_work, self.device)
-        self.learner = build_learner(self.at_work, task, self.model, state)
+        self.learner = build_learner(self.at_work, task, self.model, state, self._compile)
         self.own_points = [evaluation_steps(run) for run in self.at_work]
         self.points = set().union(*self.own_points)
 
@@ -167,17 +169,19 @@ def train_stack(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 300.0,
     keep_parameters: bool = False,
+    compile: bool = False,
     report: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> StackResult:
     """Train runs of one shape together and return the tensors and metadata of their pack.
 
     checkpoint: file to continue from if it is of this stack, and to write every
-    checkpoint_seconds; report: called a few times per second; stop: asked after every step.
+    checkpoint_seconds; compile: fuse pointwise operations by torch.compile, which takes a while at
+    first; report: called a few times per second; stop: asked after every step.
     Raises Interrupted, after writing the checkpoint, when stop() turns true.
     """
     begin = time.monotonic()
-    trainer = _Trainer(runs, torch.device(device))
+    trainer = _Trainer(runs, torch.device(device), compile)
     if checkpoint is not None:
         checkpoints.load(checkpoint, runs, trainer.state)
     reported = saved = begin

@@ -119,6 +119,7 @@ class Engine:
             checkpoint=str(self._folder.checkpoint(group.stack).absolute()),
             checkpoint_seconds=execution.checkpoint_seconds,
             parameters=execution.parameters,
+            compile=execution.compile,
             device=self._means.slots.device,
             threads=self._means.slots.threads,
         )

@@ -16,6 +16,7 @@ class Job:
     pack: str
     checkpoint: str
     checkpoint_seconds: float
+    compile: bool
     parameters: bool
     device: str
     threads: int

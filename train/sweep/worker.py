@@ -125,6 +125,7 @@ def _train(
         checkpoint=Path(job.checkpoint),
         checkpoint_seconds=job.checkpoint_seconds,
         keep_parameters=job.parameters,
+        compile=job.compile,
         report=lambda progress: say(_step(progress)),
         stop=stop,
     )
