@@ -8,6 +8,7 @@ COMMANDS = {
     "geometry": "Measure how embeddings lie.",
     "spectrum": "Compare embeddings with the graph's spectrum.",
     "recall": "Measure what is recalled, with intervals over seeds.",
+    "findings": "Judge the findings of the paper on the runs of sweeps.",
     "figures": "Draw what a sweep has to show.",
     "report": "Write one HTML file that shows a sweep.",
 }

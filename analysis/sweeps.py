@@ -132,3 +132,13 @@ def open_sweep(path: str | Path) -> Sweep:
         opened = OpenPack(pack)
         members += [Member(opened, at) for at, _ in places]
     return Sweep(Path(path), members)
+
+
+def open_sweeps(paths: Sequence[str | Path]) -> Sweep:
+    """Open several sweep directories as one, under the path of the first; raises as `open_sweep`.
+
+    A run that several of them have counts once.
+    """
+    members = [member for path in paths for member in open_sweep(path)]
+    once = {member.row["run"]: member for member in reversed(members)}
+    return Sweep(Path(paths[0]), [m for m in members if once[m.row["run"]] is m])

@@ -8,16 +8,18 @@ import click
 Command = Callable[..., None]
 
 
+where_option = click.option(
+    "--where",
+    "conditions",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
+)
+
+
 def sweep_options(function: Command) -> Command:
     """Add SWEEP, as `sweep`, and --where, as `conditions`."""
-    where = click.option(
-        "--where",
-        "conditions",
-        metavar="FIELD=VALUE",
-        multiple=True,
-        help="Only runs that meet it, such as model.kind=mamba or arms>=256; may be repeated.",
-    )
-    return click.argument("sweep", type=click.Path(path_type=Path))(where(function))
+    return click.argument("sweep", type=click.Path(path_type=Path))(where_option(function))
 
 
 def table_options(function: Command) -> Command:

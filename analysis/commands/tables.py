@@ -24,10 +24,21 @@ def check_form(as_csv: bool, as_json: bool, history: bool = False) -> None:
 def chosen_runs(sweep: Path, conditions: Sequence[str]) -> "Sweep":
     """The runs that are meant. Raises UsageError if there are none."""
     from geomem.analysis.sweeps import open_sweep
+
+    return _chosen(open_sweep(sweep), conditions)
+
+
+def chosen_of_all(sweeps: Sequence[Path], conditions: Sequence[str]) -> "Sweep":
+    """The runs that are meant of several sweeps, each once. Raises UsageError if there are none."""
+    from geomem.analysis.sweeps import open_sweeps
+
+    return _chosen(open_sweeps(sweeps), conditions)
+
+
+def _chosen(found: "Sweep", conditions: Sequence[str]) -> "Sweep":
     from geomem.train.sweep.where import select_some
 
-    found = open_sweep(sweep)
-    members = select_some(sweep, conditions, found.members, lambda member: member.row)
+    members = select_some(found.path, conditions, found.members, lambda member: member.row)
     return replace(found, members=members)
 
 

@@ -1,6 +1,6 @@
 """Measures and geometry over training steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +31,8 @@ MEASURES = {
 
 def measures_over_steps(members: Sequence[Member]) -> "Figure | None":
     """Loss and accuracies over training, a panel per measure and graph."""
-    rows = {label: _metric(name) for name, label in MEASURES.items()}
-    return _curves(members, rows, "Measures over training; band: lowest to highest seed")
+    rows = {label: metric(name) for name, label in MEASURES.items()}
+    return curves(members, rows, "Measures over training; band: lowest to highest seed")
 
 
 def geometry_over_steps(members: Sequence[Member]) -> "Figure | None":
@@ -43,12 +43,13 @@ def geometry_over_steps(members: Sequence[Member]) -> "Figure | None":
         "AUC of own first hop": _own_arm_auc,
     }
     kept = [m for m in with_graph(members) if m.has("history/embedding")]
-    return _curves(kept, rows, "Geometry over training; band: lowest to highest seed")
+    return curves(kept, rows, "Geometry over training; band: lowest to highest seed")
 
 
-def _curves(
-    members: Sequence[Member], rows: dict[str, Callable[[Member], Curve | None]], text: str
+def curves(
+    members: Sequence[Member], rows: Mapping[str, Callable[[Member], Curve | None]], text: str
 ) -> "Figure | None":
+    """A panel per measure (its label, and the curve of a run) and graph; None without curves."""
     groups = grouped(members)
     columns = list(dict.fromkeys(group.graph for group in groups))[:MAX_COLUMNS]
     lines = list(dict.fromkeys(group.label for group in groups))[:MAX_LINES]
@@ -116,7 +117,9 @@ def _finish_columns(axes: "Sequence[Axes]", columns: Sequence[str]) -> None:
             ax.axis("on" if ax in drawn else "off")
 
 
-def _metric(name: str) -> Callable[[Member], Curve | None]:
+def metric(name: str) -> Callable[[Member], Curve | None]:
+    """The curve of a metric where it was measured, for `curves`."""
+
     def curve(member: Member) -> Curve | None:
         if not member.has(f"metrics/{name}"):
             return None

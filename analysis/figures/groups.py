@@ -35,11 +35,13 @@ class Group:
         return int(self.first.pack.shape("embedding")[1])
 
 
-def grouped(members: Sequence[Member], apart: Collection[str] = ("seed",)) -> list[Group]:
-    """Groups of the runs that are done and differ in nothing but the fields `apart`."""
+def grouped(
+    members: Sequence[Member], apart: Collection[str] = ("seed",), only_done: bool = True
+) -> list[Group]:
+    """Groups of the runs (that are done) that differ in nothing but the fields `apart`."""
     found: dict[str, list[Member]] = {}
     for member in members:
-        if member.done:
+        if member.done or not only_done:
             fields = {name: v for name, v in _fields(member).items() if name not in apart}
             found.setdefault(json.dumps(fields, sort_keys=True), []).append(member)
     paths = any(member.has("held_out") for member in members)

@@ -1,23 +1,22 @@
 """The page: a template, filled with escaped text and data."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from geomem.analysis.figures.projection import Projection
+from geomem.analysis.findings import FINDINGS, judge
+from geomem.analysis.report.fill import fill, resource
+from geomem.analysis.report.findings import findings
 from geomem.analysis.report.limits import Limits
 from geomem.analysis.report.pictures import pictures
 from geomem.analysis.report.tables import configurations, measured_rows, run_table
 from geomem.analysis.report.view import View, make_view
 from geomem.analysis.sweeps import Sweep
-
-PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_report(
@@ -46,33 +45,25 @@ def render(sweep: Sweep, conditions: Sequence[str], limits: Limits, projection: 
     counts = Counter[str](row.status for row in rows)
     title = sweep.path.resolve().name
     return fill(
-        _resource("page.html"),
+        resource("page.html"),
         {
             "title": escape(title),
-            "style": _resource("page.css"),
+            "style": resource("page.css"),
             "summary": escape(_summary(len(rows), counts, conditions)),
             "configurations": configurations(rows, limits),
+            "findings": findings(sweep.members, [judge(f, sweep.members) for f in FINDINGS]),
             "figures": pictures(sweep.members, projection),
             "limits": escape(_stated(view, limits)),
             "data": in_script(data),
-            "scripts": "".join(_resource(f"{name}.js") for name in ("paint", "view", "runs")),
+            "scripts": "".join(resource(f"{name}.js") for name in ("paint", "view", "runs")),
         },
     )
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values into the places {{name}}; what is put in is not looked at again."""
-    return PLACE.sub(lambda place: values[place[1]], template)
 
 
 def in_script(data: Any) -> str:
     """JSON that can stand inside a script element, whatever its strings hold."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _resource(name: str) -> str:
-    return files("geomem.analysis.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _summary(runs: int, counts: Mapping[str, int], conditions: Sequence[str]) -> str:

@@ -18,10 +18,11 @@ LARGEST_SVG = 400_000  # bytes; what has more lines than that is smaller as PNG
 
 def pictures(members: Sequence[Member], projection: Projection = "pca") -> str:
     """All figures that the members allow, each with its name under it."""
-    return "".join(_picture(name, figure) for name, figure in drawn(members, projection))
+    return "".join(picture(name, figure) for name, figure in drawn(members, projection))
 
 
-def _picture(name: str, figure: "Figure") -> str:
+def picture(name: str, figure: "Figure") -> str:
+    """A figure as an image of its own, with its name under it; `name` is its id on the page."""
     kind, data = "svg+xml", _saved(figure, "svg")
     if len(data) > LARGEST_SVG:
         kind, data = "png", _saved(figure, "png")

@@ -1,0 +1,104 @@
+"""Judged findings as a table on the terminal, as records for JSON, and their rules as text."""
+
+import math
+import statistics
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from geomem.analysis.findings.finding import MIN_SEEDS, Check, Finding, Judged
+from geomem.train.sweep.table import spread
+from geomem.train.sweep.words import plural
+
+HOLDS = {True: "yes", False: "no", None: "–"}
+WIDTH = 96
+
+
+def print_findings(found: Sequence[Judged]) -> None:
+    """One line per check; findings without any run are named under the table."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 240
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("finding", "check", "ours, over seeds", "asked", "holds", "the paper", "verdict"):
+        table.add_column(name, overflow="fold")
+    for judged in found:
+        for at, check in enumerate(judged.checks if tried(judged) else ()):
+            title = f"{judged.finding.number} {judged.finding.title}" if at == 0 else ""
+            paper, verdict = (judged.finding.paper, judged.verdict) if at == 0 else ("", "")
+            cells = (check.what, ours(check), check.asked, HOLDS[check.holds], paper, verdict)
+            table.add_row(title, *cells, end_section=check is judged.checks[-1])
+    if table.row_count:
+        console.print(table)
+    if missing := [judged.finding for judged in found if not tried(judged)]:
+        console.print(f"not tested, as no run is of that kind: {named(missing)}")
+
+
+def tried(judged: Judged) -> bool:
+    """Whether any run has a value for one of the checks."""
+    return any(check.values for check in judged.checks)
+
+
+def ours(check: Check) -> str:
+    """Median [lowest–highest] and the number of seeds; fewer than a verdict needs are said so."""
+    if not check.values:
+        return "no run"
+    few = "" if len(check.values) >= MIN_SEEDS else f", {MIN_SEEDS} needed"
+    return f"{spread(check.values)}, {plural(len(check.values), 'seed')}{few}"
+
+
+def named(findings: Iterable[Finding]) -> str:
+    """Their numbers and titles."""
+    return "; ".join(f"{finding.number} {finding.title}" for finding in findings)
+
+
+def rules(findings: Iterable[Finding]) -> str:
+    """Every finding with what the paper reports and the rule that decides."""
+    return "\n\n".join(
+        "\n".join(
+            [
+                f"{finding.number}  {finding.title}",
+                *_paragraph("paper", finding.paper),
+                *_paragraph("rule", finding.rule),
+            ]
+        )
+        for finding in findings
+    )
+
+
+def _paragraph(name: str, text: str) -> list[str]:
+    lead = f"    {name}: "
+    rest = " " * len(lead)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=lead, subsequent_indent=rest, break_on_hyphens=False
+    )
+
+
+def as_record(judged: Judged) -> dict[str, Any]:
+    """What JSON holds of a finding; numbers that are not finite are null."""
+    finding = judged.finding
+    about = {"number": finding.number, "title": finding.title, "paper": finding.paper}
+    checks = [_check_record(check) for check in judged.checks]
+    return about | {"rule": finding.rule, "verdict": judged.verdict, "checks": checks}
+
+
+def _check_record(check: Check) -> dict[str, Any]:
+    values = [_number(value) for value in check.values]
+    middle = _number(statistics.median(check.values)) if check.values else None
+    return {
+        "check": check.what,
+        "runs": check.runs,
+        "seeds": len(values),
+        "values": values,
+        "median": middle,
+        "asked": check.asked,
+        "holds": check.holds,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
