@@ -18,6 +18,7 @@ from geomem.train.packs import write_pack
 from geomem.train.stack import Progress, train_stack
 from geomem.train.sweep.plan import Stack, plan_stacks, stack_key
 from geomem.train.sweep.results import flatten
+from geomem.train.sweep.sizing import Sizing
 
 Config = RunConfig | Mapping[str, Any]
 
@@ -110,7 +111,7 @@ def _one_stack(runs: Sequence[RunConfig]) -> Stack:
     if again is not None:
         text = f"runs {ids.index(ids[again])} and {again} are equal; give each a seed of its own"
         raise ConfigError([(None, text)])
-    stacks = plan_stacks(runs, len(runs), 1)
+    stacks = plan_stacks(runs, Sizing(len(runs)), 1)
     if len(stacks) > 1:
         raise ConfigError([(None, _unlike(stacks[0].runs[0], stacks[1].runs[0]))])
     return stacks[0]

@@ -14,6 +14,7 @@ from geomem.train.config import GridFile, load_grid
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.overview import Row, Words, common_words, overview
 from geomem.train.sweep.plan import Stack, plan_stacks
+from geomem.train.sweep.sizing import Sizing, room_of
 from geomem.train.sweep.slots import Slots, resolve_slots
 from geomem.train.sweep.words import plural, size
 
@@ -42,7 +43,8 @@ def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     slots = _slots(loaded)
-    stacks = plan_stacks(loaded.runs, loaded.execution.stack, slots.count)
+    sizing = Sizing(loaded.execution.stack, room_of(slots))
+    stacks = plan_stacks(loaded.runs, sizing, slots.count)
     if as_json:
         click.echo(json.dumps(_as_json(loaded, stacks, slots)))
     else:

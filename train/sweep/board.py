@@ -9,18 +9,29 @@ from geomem.train.sweep.events import Committed, Event, Failed, Group, Split
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import Journal
 from geomem.train.sweep.plan import plan_stacks, stack_key
+from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.state import State
 
 
 class Board:
-    """The stacks that one driver has to train, in order. Raises DiskError from the journal."""
+    """The stacks that one driver has to train, the costliest first, as `sizing` estimates it.
+
+    Raises DiskError from the journal.
+    """
 
     def __init__(
-        self, state: State, groups: Iterable[Group], folder: Folder, journal: Journal, retries: int
+        self,
+        state: State,
+        groups: Iterable[Group],
+        folder: Folder,
+        journal: Journal,
+        retries: int,
+        sizing: Sizing,
     ) -> None:
         self.events: list[Event] = []
         self._state, self._folder, self._journal = state, folder, journal
-        self._waiting = deque(groups)
+        self._sizing = sizing
+        self._waiting = deque(sorted(groups, key=self._cost, reverse=True))
         self._limits = dict(state.limits)
         self._deaths: Counter[str] = Counter()
         self._retries = retries
@@ -49,7 +60,7 @@ class Board:
 
     def steps(self, group: Group) -> int:
         """Optimiser steps of all members together, if none stops early."""
-        return sum(int(config["train"]["steps"]) for config in self.configs(group))
+        return sum(self._steps(group))
 
     def commit(self, group: Group, event: Committed) -> None:
         """The stack's pack is on the disk: from here on its runs are done."""
@@ -77,7 +88,7 @@ class Board:
 
     def _split(self, group: Group, members: int) -> None:
         runs = [RunConfig.model_validate_json(canonical_json(c)) for c in self.configs(group)]
-        parts = plan_stacks(runs, members, 1, attempt=group.attempt)
+        parts = plan_stacks(runs, Sizing(members), 1, attempt=group.attempt)
         into = tuple(Group(stack=p.id, attempt=group.attempt, runs=p.run_ids) for p in parts)
         key = self._key(group)
         self._note(Split(stack=group.stack, key=key, members=members, into=into))
@@ -85,9 +96,20 @@ class Board:
         self._folder.forget(group.stack)
         self._waiting.extendleft(reversed(into))
 
+    def _steps(self, group: Group) -> list[int]:
+        return [int(config["train"]["steps"]) for config in self.configs(group)]
+
+    def _cost(self, group: Group) -> float:
+        first, steps = self._first(group), self._steps(group)
+        cost = self._sizing.step_cost(stack_key(first), first)
+        return cost.launch * max(steps) + cost.member * sum(steps)
+
     def _key(self, group: Group) -> str:
-        first = self._state.line_of[group.runs[0]].config
-        return stack_key(RunConfig.model_validate_json(canonical_json(first)))
+        return stack_key(self._first(group))
+
+    def _first(self, group: Group) -> RunConfig:
+        config = self._state.line_of[group.runs[0]].config
+        return RunConfig.model_validate_json(canonical_json(config))
 
     def _note(self, event: Event) -> None:
         self.events.append(self._journal.append(event))

@@ -17,6 +17,7 @@ from geomem.train.sweep.events import EVENT, Committed, Group
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.process import Worker
 from geomem.train.sweep.signals import Interruption
+from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.slots import Slots
 from geomem.train.sweep.tally import Tally
 
@@ -32,6 +33,7 @@ class Means:
 
     slots: Slots
     execution: Execution
+    sizing: Sizing
     writer: str
     command: Sequence[str] = WORKER
 

@@ -1,13 +1,13 @@
 """How runs are divided into stacks: by shape, evenly, with work for every worker. No tensors."""
 
 import hashlib
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import accumulate
 
 from geomem.train.config.run import RunConfig, canonical_json, run_id
-from geomem.train.sweep.size import auto_members, step_operations
+from geomem.train.sweep.balance import Load, balanced_parts
+from geomem.train.sweep.sizing import Sizing
 
 VARIES_IN_MODEL = {
     *("token_std", "position_std", "weight_std"),
@@ -46,9 +46,9 @@ def stack_key(run: RunConfig) -> str:
 
 
 def plan_stacks(
-    runs: Sequence[RunConfig], members: int | Literal["auto"], slots: int, attempt: int = 0
+    runs: Sequence[RunConfig], sizing: Sizing, slots: int, attempt: int = 0
 ) -> list[Stack]:
-    """Divide runs into stacks of at most `members`, and into at least `slots` if that can be.
+    """Divide runs into stacks of at most the size for their shape, with work for every slot.
 
     Runs of one key stand together, in order of first appearance; a key's stacks differ by one
     member at most. `attempt` tells stacks of the same runs apart when they are trained again.
@@ -57,35 +57,27 @@ def plan_stacks(
     groups: dict[str, list[RunConfig]] = {}
     for run in runs:
         groups.setdefault(stack_key(run), []).append(run)
-    largest = [auto_members(g[0]) if members == "auto" else members for g in groups.values()]
-    parts = [-(-len(g) // most) for g, most in zip(groups.values(), largest, strict=True)]
-    _occupy(list(groups.values()), parts, slots)
+    loads = [_load(key, group, sizing) for key, group in groups.items()]
+    fewest = [-(-len(g) // sizing.most(key, g[0])) for key, g in groups.items()]
+    parts = balanced_parts(loads, fewest, slots) if groups else []
     return [
         _stack(part, attempt)
-        for group, count in zip(groups.values(), parts, strict=True)
-        for part in _divide(group, count)
+        for group, load, count in zip(groups.values(), loads, parts, strict=True)
+        for part in _divide(group, load.sizes(count))
     ]
 
 
-def _occupy(groups: Sequence[Sequence[RunConfig]], parts: list[int], slots: int) -> None:
-    """Raise `parts`, the costliest stack first, until there is one for each slot."""
-    costs = [step_operations(g[0]) * sum(run.train.steps for run in g) for g in groups]
-    heap = [(-costs[i] / parts[i], i) for i, g in enumerate(groups) if parts[i] < len(g)]
-    heapq.heapify(heap)
-    for _ in range(slots - sum(parts)):
-        if not heap:
-            return
-        _, i = heapq.heappop(heap)
-        parts[i] += 1
-        if parts[i] < len(groups[i]):
-            heapq.heappush(heap, (-costs[i] / parts[i], i))
+def _load(key: str, group: Sequence[RunConfig], sizing: Sizing) -> Load:
+    cost, steps = sizing.step_cost(key, group[0]), [run.train.steps for run in group]
+    mean = sum(steps) / len(steps)
+    least = sizing.least(key, group[0])
+    return Load(len(group), cost.launch * max(steps), cost.member * mean, least)
 
 
-def _divide(group: Sequence[RunConfig], parts: int) -> list[Sequence[RunConfig]]:
-    """Consecutive parts whose sizes differ by one at most, larger ones first."""
-    size, larger = divmod(len(group), parts)
-    ends = [(i + 1) * size + min(i + 1, larger) for i in range(parts)]
-    return [group[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+def _divide(group: Sequence[RunConfig], sizes: Sequence[int]) -> list[Sequence[RunConfig]]:
+    """Consecutive parts of these sizes."""
+    ends = list(accumulate(sizes))
+    return [group[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 def _stack(runs: Sequence[RunConfig], attempt: int) -> Stack:

@@ -13,7 +13,8 @@ from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
 from geomem.train.sweep.plan import Stack, plan_stacks
 from geomem.train.sweep.progress import display, say
 from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
-from geomem.train.sweep.slots import Slots, resolve_slots
+from geomem.train.sweep.sizing import Sizing, room_of
+from geomem.train.sweep.slots import resolve_slots
 from geomem.train.sweep.state import State
 from geomem.train.sweep.summary import (
     INTERRUPTED,
@@ -42,23 +43,24 @@ def run_sweep(
     Raises GeomemError with its own exit code for everything that stops a sweep.
     """
     slots = resolve_slots(execution)
+    sizing = Sizing(execution.stack, room_of(slots))
     writer = request.shard.name if request.shard else "main"
-    means = Means(slots, execution, writer, command)
+    means = Means(slots, execution, sizing, writer, command)
     with catch_signals() as signal:
         try:
-            with open_sweep(folder, request, planner(execution, slots, request)) as sweep:
+            with open_sweep(folder, request, planner(means, request)) as sweep:
                 return _drive(sweep, means, signal, again, quiet)
         except SecondSignal:
             say(f"{signal.name} again: stopped at once. The same command resumes:\n  {again}")
             return INTERRUPTED
 
 
-def planner(execution: Execution, slots: Slots, request: Request) -> Planner:
+def planner(means: Means, request: Request) -> Planner:
     """How this sweep divides runs into stacks: enough of them for every slot of every shard."""
     shards = request.shard.count if request.shard else 1
 
     def plan(runs: Sequence[RunConfig], attempt: int) -> list[Stack]:
-        return plan_stacks(runs, execution.stack, slots.count * shards, attempt=attempt)
+        return plan_stacks(runs, means.sizing, means.slots.count * shards, attempt=attempt)
 
     return plan
 
@@ -70,7 +72,8 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
     if not sweep.groups:
         say(f"{sweep.folder.root} is finished already, nothing to train")
         return _finish(sweep.folder, state, mine, again)
-    board = Board(state, sweep.groups, sweep.folder, sweep.journal, means.execution.retries)
+    retries, sizing = means.execution.retries, means.sizing
+    board = Board(state, sweep.groups, sweep.folder, sweep.journal, retries, sizing)
     if not quiet:
         say(_plan_line(sweep, means))
     with display(quiet) as shown:

@@ -10,9 +10,6 @@ from geomem.train.config.task import Facts
 from geomem.train.sweep import recall_size
 from geomem.train.sweep.task_size import graph_counts, task_size
 
-MAX_MEMBERS = 256
-STACK_BYTES = 2**30
-"""Memory that an automatic stack may take."""
 CHUNK_BYTES = 3 * 4 * 2**20
 """Of the logits that a whole stack holds at a time, their exponentials and their gradient."""
 FLOAT, DOUBLE, INDEX = 4, 8, 8
@@ -60,11 +57,6 @@ def member_bytes(run: RunConfig) -> int:
     parameters = COPIES * member_parameters(run)
     floats = parameters + _activations(run) + 3 * size.vocabulary
     return FLOAT * (floats + points * size.nodes * D) + INDEX * size.indices
-
-
-def auto_members(run: RunConfig) -> int:
-    """How many runs like this one make a stack when nobody says otherwise."""
-    return max(1, min(MAX_MEMBERS, (STACK_BYTES - CHUNK_BYTES) // member_bytes(run)))
 
 
 def step_operations(run: RunConfig) -> int:

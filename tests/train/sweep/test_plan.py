@@ -9,6 +9,11 @@ from hypothesis import strategies as st
 
 from geomem.train.config import run_id
 from geomem.train.sweep.plan import plan_stacks, stack_key
+from geomem.train.sweep.sizing import Sizing
+
+
+def planned(runs, members, slots, attempt=0):
+    return plan_stacks(runs, Sizing(members), slots, attempt)
 
 
 def sizes(stacks):
@@ -78,33 +83,40 @@ def test_edge_lists_are_told_apart_by_content(make_run):
 def test_divided_evenly_in_order_of_first_appearance(seeds):
     wide, narrow = seeds(5, model={"width": 32}), seeds(3)
     mixed = [run for pair in zip(wide, narrow, strict=False) for run in pair] + wide[3:]
-    stacks = plan_stacks(mixed, 2, slots=1)
+    stacks = planned(mixed, 2, slots=1)
     assert sizes(stacks) == [2, 2, 1, 2, 1]
     assert [run for stack in stacks for run in stack.runs] == wide + narrow
 
 
 def test_every_slot_gets_work_the_costliest_stack_first(seeds):
     long, short = seeds(6, train={"steps": 100}), seeds(6, model={"width": 8})
-    assert sizes(plan_stacks([*short, *long], 256, slots=1)) == [6, 6]
-    assert sizes(plan_stacks([*short, *long], 256, slots=4)) == [6, 2, 2, 2]
-    assert sizes(plan_stacks([*short, *long], 256, slots=99)) == [1] * 12
+    assert sizes(planned([*short, *long], 256, slots=1)) == [6, 6]
+    assert sizes(planned([*short, *long], 256, slots=4)) == [6, 2, 2, 2]
+    assert sizes(planned([*short, *long], 256, slots=99)) == [1] * 12
 
 
 def test_automatic_members(seeds):
-    assert sizes(plan_stacks(seeds(600), "auto", slots=1)) == [200, 200, 200]
+    assert sizes(planned(seeds(600), "auto", slots=1)) == [200, 200, 200]
+
+
+def test_no_worker_is_left_alone_with_a_third_stack(seeds):
+    large = {"graph": {"arms": 256, "length": 5}, "model": {"width": 64}}
+    assert sizes(planned(seeds(9, **large), 3, slots=2)) == [3, 2, 2, 2]
+    assert sizes(planned(seeds(9), 3, slots=2)) == [3, 3, 3], "tiny models lose more than they gain"
+    assert sizes(planned(seeds(600), "auto", slots=2)) == [150] * 4
 
 
 def test_nothing_to_plan():
-    assert plan_stacks([], "auto", slots=4) == []
+    assert planned([], "auto", slots=4) == []
 
 
 def test_ids(seeds):
     runs = seeds(4)
-    (stack,) = plan_stacks(runs, 4, slots=1)
+    (stack,) = planned(runs, 4, slots=1)
     assert stack.run_ids == tuple(run_id(run) for run in runs)
-    assert plan_stacks(runs, 4, slots=1)[0] == stack
-    assert plan_stacks(runs, 4, slots=1, attempt=1)[0].id != stack.id
-    assert plan_stacks(runs[::-1], 4, slots=1)[0].id != stack.id
+    assert planned(runs, 4, slots=1)[0] == stack
+    assert planned(runs, 4, slots=1, attempt=1)[0].id != stack.id
+    assert planned(runs[::-1], 4, slots=1)[0].id != stack.id
     assert stack.id == "0e12f33684dc550e78fee3a958af146034a237394602f590c58b9431e4ccb587"
 
 
@@ -118,7 +130,7 @@ def test_ids(seeds):
 )
 def test_a_plan_is_a_partition(seeds, counts, members, slots):
     runs = [run for i, n in enumerate(counts) for run in seeds(n, graph={"arms": 4 + i})]
-    stacks = plan_stacks(runs, members, slots)
+    stacks = planned(runs, members, slots)
     assert [run for stack in stacks for run in stack.runs] == runs
     assert len(stacks) >= min(slots, len(runs))
     assert max(sizes(stacks)) <= members

@@ -9,9 +9,6 @@ from geomem.train.config import ConfigError
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import stages_of
 from geomem.train.sweep.size import (
-    MAX_MEMBERS,
-    STACK_BYTES,
-    auto_members,
     member_bytes,
     member_parameters,
     step_operations,
@@ -131,11 +128,3 @@ def test_more_facts_are_larger(make_run):
     )
     whole = make_run(task=FACTS | {"subjects": 4000}, model={"kind": "recall"})
     assert step_operations(batch) < step_operations(whole) / 50
-
-
-def test_stacks_fill_their_memory(make_run):
-    assert auto_members(make_run()) == MAX_MEMBERS
-    large = make_run(model={"width": 512, "layers": 4})
-    assert 1 < auto_members(large) < MAX_MEMBERS
-    assert auto_members(large) * member_bytes(large) < STACK_BYTES
-    assert auto_members(make_run(model={"width": 4096, "layers": 12})) == 1
