@@ -4,7 +4,13 @@ import click
 
 from geomem.bench.throughput.catalog import POINTS
 
-KNOWN_OPS = ("linear_cross_entropy", "selective_scan", "mamba_step")
+KNOWN_OPS = (
+    "linear_cross_entropy",
+    "selective_scan",
+    "short_attention",
+    "adamw_step",
+    "mamba_step",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

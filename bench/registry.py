@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from geomem.bench.adamw.op import AdamWStepOp
+from geomem.bench.attention.op import ShortAttentionOp
 from geomem.bench.loss.op import LinearCrossEntropyOp
 from geomem.bench.mamba_step.op import MambaStepOp
 from geomem.bench.scan.op import SelectiveScanOp
@@ -10,5 +12,7 @@ from geomem.bench.variants import Op
 OPS: dict[str, Callable[[], Op]] = {
     "linear_cross_entropy": LinearCrossEntropyOp,
     "selective_scan": SelectiveScanOp,
+    "short_attention": ShortAttentionOp,
+    "adamw_step": AdamWStepOp,
     "mamba_step": MambaStepOp,
 }

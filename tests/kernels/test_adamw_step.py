@@ -5,6 +5,7 @@ import torch
 from torch.library import opcheck
 
 from geomem.kernels import AdamWHyper, adamw_step, choice
+from geomem.kernels.adamw_step import eager
 from geomem.kernels.adamw_step.api import implementation
 from tests.kernels import adamw_cases as cases
 
@@ -29,22 +30,37 @@ def test_how_every_implementation_behaves(impl):
     cases.scale_multiplies_the_gradient(impl)
 
 
-def test_neighbours_with_equal_settings_are_stepped_together(monkeypatch):
-    """Runs of 2 and 1, then a member that rests, then 2: the results are those of one by one."""
-    calls, fused = [], torch._fused_adamw_
+# Of settings 0 and 4, which differ in rate and decay, and of others; member 3 rests.
+NEIGHBOURS = [
+    ([0, 0, 0, 0, 0], 256, [3, 1]),
+    ([0, 4, 4, 0, 4], 256, [1, 2, 1]),
+    ([0, 4, 4, 0, 4], 0, [3, 1]),
+    ([0, 4, 1, 1, 2, 0], 0, [2, 1, 1, 1]),
+]
+
+
+@pytest.mark.parametrize(("members", "many", "calls"), NEIGHBOURS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_neighbours_are_stepped_together(monkeypatch, members, many, calls, dtype):
+    monkeypatch.setattr(eager, "MANY", many)
+    seen, fused = [], torch._fused_adamw_
     monkeypatch.setattr(
-        torch, "_fused_adamw_", lambda p, *a, **k: calls.append(len(p[0])) or fused(p, *a, **k)
+        torch, "_fused_adamw_", lambda p, *a, **k: seen.append(len(p[0])) or fused(p, *a, **k)
     )
-    h = cases.hyper([4] * 6)
-    h = AdamWHyper(*(t[[0, 0, 1, 2, 2, 2]] for t in h))
-    active = torch.tensor([True, True, True, False, True, True])
-    p, m, v = cases.start(6, 37)
-    g = cases.gradients(6, 37, 1)[0]
+    h = cases.hyper([4] * 5, dtype)
+    for t in (h.beta1, h.beta2, h.eps):
+        t[4] = t[0]
+    h = AdamWHyper(*(t[members] for t in h))
+    K, active = len(members), torch.ones(len(members), dtype=torch.bool)
+    active[3] = False
+    p, m, v = cases.start(K, 37, dtype)
+    g = cases.gradients(K, 37, 1)[0].to(dtype)
     expected = [t.clone() for t in (p, m, v)]
     cases.adamw_step(p, g, m, v, h, active)
-    assert calls == [2, 1, 2]
+    assert seen == calls
     cases.adamw_step(expected[0], g, *expected[1:], h, active, impl="reference")
-    torch.testing.assert_close([p, m, v], expected, rtol=1e-12, atol=0)
+    rtol = 1e-12 if dtype == torch.float64 else 1e-6
+    torch.testing.assert_close([p, m, v], expected, rtol=rtol, atol=rtol * 0.1)
 
 
 @pytest.mark.parametrize("impl", IMPLEMENTATIONS)

@@ -1,0 +1,1 @@
+"""Benchmark of `geomem.kernels.short_attention`."""
