@@ -55,6 +55,11 @@ def grouped(
     ]
 
 
+def arm_count(member: Member) -> int:
+    """How many arms the path-star of a run has; only where the pack has `arms`."""
+    return int(member.pack.shape("arms")[0])
+
+
 def with_graph(members: Sequence[Member]) -> list[Member]:
     """Runs that learned one graph; the embeddings of others have no edges to hold them against."""
     return [member for member in members if member.has("edges")]
@@ -91,7 +96,9 @@ def variant(member: Member) -> str:
     if model.get("tie") is False:
         words.append("untied")
     if task.get("edges", "both") != "both":
-        words.append(f"{task['edges']} edges only")
+        words.append(
+            "edges as given" if task["edges"] == "given" else f"{task['edges']} edges only"
+        )
     if task.get("target") == "hardest_token":
         words.append("hardest token")
     if task.get("teacherless"):

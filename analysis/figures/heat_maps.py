@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints, to_numpy
-from geomem.analysis.figures.groups import Group, grouped
+from geomem.analysis.figures.groups import Group, arm_count, grouped
 from geomem.analysis.figures.style import MAX_PANELS, flow, folded, title
 from geomem.analysis.geometry import leaf_first_hop, path_contrast, path_distances
 from geomem.analysis.retrieval import first_hop_retrieval
@@ -65,7 +65,7 @@ def _largest(members: Sequence[Member]) -> list[Group]:
     """Of each label the group with the most arms."""
     stars = [m for m in members if m.has("arms")]
     shown: dict[str, Group] = {}
-    for group in sorted(grouped(stars), key=lambda g: -g.first.config["graph"]["arms"]):
+    for group in sorted(grouped(stars), key=lambda g: -arm_count(g.first)):
         shown.setdefault(group.label, group)
     return list(shown.values())
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geomem.analysis.figures.groups import Group, grouped, standard
+from geomem.analysis.figures.groups import Group, arm_count, grouped, standard
 from geomem.analysis.figures.style import COLOURS, INK, frame, legend_below, title
 from geomem.analysis.sweeps import Member
 
@@ -23,7 +23,7 @@ MARKS = {"exact_match": "o", "first_hop": "x"}
 
 def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
     """Held-out accuracy of path-stars against their arms: a dot per run, a line per median."""
-    stars = [m for m in members if m.config["graph"]["kind"] == "path_star" and standard(m)]
+    stars = [m for m in members if m.has("arms") and standard(m)]
     if not stars:
         return None
     apart = ("seed", "graph.arms")
@@ -47,7 +47,7 @@ def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
 def _by_arms(group: Group) -> dict[int, list[Member]]:
     found: dict[int, list[Member]] = {}
     for member in group.members:
-        found.setdefault(member.config["graph"]["arms"], []).append(member)
+        found.setdefault(arm_count(member), []).append(member)
     return dict(sorted(found.items()))
 
 

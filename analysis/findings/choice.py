@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from geomem.analysis.figures.groups import arm_count
 from geomem.analysis.sweeps import Member
 
 PATHS = {
@@ -52,12 +53,7 @@ def _meets(row: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
 
 def stars(members: Iterable[Member], least: int = 0) -> list[Member]:
     """Runs on path-stars of at least so many arms."""
-    return [member for member in members if member.has("arms") and arms(member) >= least]
-
-
-def arms(member: Member) -> int:
-    """How many arms the path-star of a run has."""
-    return int(member.pack.shape("arms")[0])
+    return [member for member in members if member.has("arms") and arm_count(member) >= least]
 
 
 def nodes(member: Member) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geomem.analysis.figures.evolution import curves, metric
+from geomem.analysis.figures.groups import arm_count
 from geomem.analysis.figures.size import accuracy_against_size
-from geomem.analysis.findings.choice import NAMES, PATHS, WHOLE, arms, choose, nodes, stars
+from geomem.analysis.findings.choice import NAMES, PATHS, WHOLE, choose, nodes, stars
 from geomem.analysis.findings.finding import Check, Finding
 from geomem.analysis.findings.measures import final, per_run
 from geomem.analysis.findings.rules import every_at_least, median_at_least
@@ -20,7 +21,7 @@ MODELS = ("transformer", "mamba")
 exact, hop = final("exact_match"), final("first_hop")
 HARDEST = {**PATHS, "task.target": "hardest_token"}
 times_chance = per_run(
-    "metrics/exact_match", lambda m: m.final("exact_match") * arms(m) if m.done else 0.0
+    "metrics/exact_match", lambda m: m.final("exact_match") * arm_count(m) if m.done else 0.0
 )
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from geomem.train.config.axes import combinations
 from geomem.train.config.errors import Mark, Problems
 from geomem.train.config.explain import Fault, explain
-from geomem.train.config.graph import EdgeList
+from geomem.train.config.graph import FileGraph
 from geomem.train.config.graph_file import GraphFiles
 from geomem.train.config.layers import Layers
 from geomem.train.config.run import RunConfig, run_id
@@ -69,26 +69,33 @@ def validated(
             if not (fault.missing and quiet):
                 problems.add(_locate(fault, settings, origin), fault.key, fault.text)
         return None
-    if isinstance(run.graph, EdgeList):
-        return _with_graph_file(run, run.graph, settings, files, problems)
+    if isinstance(run.graph, FileGraph):
+        return _with_graph_files(run, run.graph, settings, files, problems)
     return run
 
 
-def _with_graph_file(
-    run: RunConfig, graph: EdgeList, settings: Settings, files: GraphFiles, problems: Problems
+def _with_graph_files(
+    run: RunConfig, graph: FileGraph, settings: Settings, files: GraphFiles, problems: Problems
 ) -> RunConfig | None:
-    """The run with its graph's absolute path and digest, None if the file is not as told."""
-    try:
-        path, digest = files.find(graph.path)
-    except ValueError as error:
-        problems.add(settings["graph.path"].mark, "graph.path", str(error))
+    """The run with its graph's absolute paths and digests, None if a file is not as told."""
+    known: dict[str, str] = {}
+    before = len(problems)
+    for name, digest_name in graph.FILES.items():
+        path, told = getattr(graph, name), getattr(graph, digest_name)
+        if path is None:
+            continue
+        try:
+            known[name], digest = files.find(path)
+        except ValueError as error:
+            problems.add(settings[f"graph.{name}"].mark, f"graph.{name}", str(error))
+            continue
+        known[digest_name] = digest
+        if told not in (None, digest):
+            text = f"the file now has {digest}; check what changed, then write that or leave it out"
+            problems.add(settings[f"graph.{digest_name}"].mark, f"graph.{digest_name}", text)
+    if len(problems) > before:
         return None
-    if graph.sha256 not in (None, digest):
-        text = f"the file now has {digest}; check what changed, then write that or leave it out"
-        problems.add(settings["graph.sha256"].mark, "graph.sha256", text)
-        return None
-    known = graph.model_copy(update={"path": path, "sha256": digest})
-    return run.model_copy(update={"graph": known})
+    return run.model_copy(update={"graph": graph.model_copy(update=known)})
 
 
 def _locate(fault: Fault, settings: Settings, origin: Mark) -> Mark:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
+from geomem.train.config.graph import EdgeList, GraphConfig, PathStar, Text
 from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec, Recall
 from geomem.train.config.task import Facts, InContext, InWeights, TaskConfig, held_out_count
 from geomem.train.config.training import Optim, Train
@@ -50,17 +50,16 @@ def _check_facts(graph: GraphConfig | None, train: Train) -> None:
 
 
 def _check_paths(graph: GraphConfig | None, task: InWeights) -> None:
+    assert graph is not None
+    _check_given(graph, task)
     if task.recipe == "edges_only":
         return
-    assert graph is not None
+    if isinstance(graph, Text):
+        if graph.train_file is None:
+            _refuse_paths(task, "a text graph without train_file and test_file", "name these files")
+        return
     if isinstance(graph, EdgeList) or graph.path_count == 0:
-        _refuse(
-            "task.recipe",
-            "recipe {recipe} needs paths, and a graph of kind {kind} has none; "
-            "use path_star or tree_star, or recipe edges_only",
-            recipe=task.recipe,
-            kind=graph.kind,
-        )
+        _refuse_paths(task, f"a graph of kind {graph.kind}", "use path_star or tree_star")
         return
     total = graph.path_count if task.split == "leaf" else graph.arms  # type: ignore[union-attr]
     held_out = held_out_count(total, task.test_fraction)
@@ -75,6 +74,34 @@ def _check_paths(graph: GraphConfig | None, task: InWeights) -> None:
             held_out=held_out,
             rest=total - held_out,
         )
+
+
+def _refuse_paths(task: InWeights, graph: str, remedy: str) -> None:
+    _refuse(
+        "task.recipe",
+        "recipe {recipe} needs paths, and {graph} has none; {remedy}, or recipe edges_only",
+        recipe=task.recipe,
+        graph=graph,
+        remedy=remedy,
+    )
+
+
+# What the files of a text graph decide, with the only value that it can take.
+_BY_FILES = {"test_fraction": 0.25, "split": "leaf"}
+
+
+def _check_given(graph: GraphConfig, task: InWeights) -> None:
+    """Edges and split of a text graph are those of its files."""
+    if not isinstance(graph, Text):
+        if task.edges == "given":
+            _refuse("task.edges", "edges given belongs to a graph of kind text; leave it out")
+        return
+    if task.edges == "given" and task.self_edges:
+        _refuse("task.self_edges", "edges given is what the file has; leave self_edges out")
+    for name, only in _BY_FILES.items():
+        if getattr(task, name) != only:
+            text = "the test paths of a text graph are those of its test_file; leave {name} out"
+            _refuse(f"task.{name}", text, name=name)
 
 
 def _check_in_context(graph: GraphConfig | None, task: InContext, train: Train) -> None:

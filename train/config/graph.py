@@ -1,12 +1,15 @@
 """The graphs that a run can memorise, as configuration: sizes only, no arrays."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from geomem.train.config.base import Section
 
 MAX_NODES = 10_000_000
+Sha256 = Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Sized(Section):
@@ -128,15 +131,63 @@ class Irregular(_Sized):
         return 20
 
 
-class EdgeList(Section):
+class FileGraph(Section):
+    """A graph that stands in files: only they tell its size, and their content is its identity."""
+
+    FILES: ClassVar[Mapping[str, str]]
+    """The field of each file's path, and that of its digest."""
+
+
+class EdgeList(FileGraph):
     """A graph from a text file: one edge per line, two names parted by blanks or a comma."""
 
+    FILES: ClassVar[Mapping[str, str]] = {"path": "sha256"}
     kind: Literal["edge_list"]
     path: str = Field(min_length=1)
     """File with the edges; a relative path starts at the folder of the grid file."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256 = None
     """Digest of the file. Filled in when the grid is loaded; a run's identity rests on it and not
     on the path. Give it to be told when the file has changed."""
 
 
-GraphConfig = PathStar | TreeStar | Grid | Cycle | Irregular | EdgeList
+class Text(FileGraph):
+    """Edge examples and paths from text files, exactly as they are (arXiv 2510.26745's release)."""
+
+    FILES: ClassVar[Mapping[str, str]] = {
+        "edge_file": "edge_sha256",
+        "train_file": "train_sha256",
+        "test_file": "test_sha256",
+    }
+    kind: Literal["text"]
+    edge_file: str = Field(min_length=1)
+    """File of edge examples, one `u=v` per line: given u, predict v. Relative paths start at the
+    folder of the grid file."""
+    train_file: str | None = Field(default=None, min_length=1)
+    """File of the paths to train on, one `leaf=root,...,leaf` per line; null for none."""
+    test_file: str | None = Field(default=None, min_length=1)
+    """File of the held-out paths, in the same form."""
+    edge_sha256: Sha256 = None
+    """Digest of the edge file, filled in when the grid is loaded."""
+    train_sha256: Sha256 = None
+    """Digest of the file of paths to train on."""
+    test_sha256: Sha256 = None
+    """Digest of the file of held-out paths."""
+
+    @model_validator(mode="after")
+    def _paths_come_in_two_files(self) -> "Text":
+        if (self.train_file is None) != (self.test_file is None):
+            missing = "test_file" if self.test_file is None else "train_file"
+            raise PydanticCustomError(
+                "files",
+                "paths need both files, and {field} is missing; without paths leave both out",
+                {"field": missing},
+            )
+        return self
+
+
+GraphConfig = PathStar | TreeStar | Grid | Cycle | Irregular | EdgeList | Text
+
+
+def file_fields(graph: GraphConfig | None) -> Mapping[str, str]:
+    """The fields that say where the files of a graph are, with those of their digests."""
+    return graph.FILES if isinstance(graph, FileGraph) else {}

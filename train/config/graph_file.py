@@ -1,4 +1,4 @@
-"""Edge-list files as grid files name them: found, and told apart by their content."""
+"""Files of graphs as grid files name them: found, and told apart by their content."""
 
 import hashlib
 import os

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from geomem.train.config.base import Section
 from geomem.train.config.fitting import check_fit
-from geomem.train.config.graph import GraphConfig
+from geomem.train.config.graph import GraphConfig, file_fields
 from geomem.train.config.model import ModelConfig
 from geomem.train.config.task import InWeights, TaskConfig
 from geomem.train.config.training import Optim, Train
@@ -50,9 +50,9 @@ def canonical_json(value: Any) -> str:
 def run_id(run: RunConfig) -> str:
     """SHA-256 (64 hex digits) of the run's canonical JSON, all defaults filled in.
 
-    The place of an edge-list file does not count; its content does.
+    The places of a graph's files do not count; their content does.
     """
     payload = run.model_dump(mode="json")
-    if payload["graph"] is not None:
-        payload["graph"].pop("path", None)
+    for name in file_fields(run.graph):
+        payload["graph"].pop(name)
     return hashlib.sha256(canonical_json(payload).encode()).hexdigest()

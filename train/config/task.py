@@ -24,8 +24,9 @@ class InWeights(Section):
     """edges_only; mixed: edges and paths in every step; staged: edges first, then paths."""
     target: Literal["full_path", "hardest_token"] = "full_path"
     """full_path: root to leaf; hardest_token: the first hop after the root alone."""
-    edges: Literal["both", "forward", "backward"] = "both"
-    """Directions of the edge examples; forward is from parent to child."""
+    edges: Literal["both", "forward", "backward", "given"] = "both"
+    """Directions of the edge examples; forward is from parent to child. given: as they stand in the
+    files of a text graph, whatever that is."""
     self_edges: bool = False
     """Also teach u -> u for every node."""
     reverse_paths: bool = False

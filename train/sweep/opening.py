@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Literal, Protocol
 
 from geomem.train.config import RunConfig, canonical_json, run_id
-from geomem.train.config.graph import EdgeList
+from geomem.train.config.graph import file_fields
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.errors import InUseError, StoreError
 from geomem.train.sweep.events import Group, Queued
@@ -128,10 +128,10 @@ def merge_plan(old: Sequence[Line], runs: dict[str, RunConfig], plan: Planner) -
 
 
 def _with_present_paths(lines: Sequence[Line], runs: dict[str, RunConfig]) -> list[Line]:
-    """Edge lists where the grid finds them now: their place is no part of a run."""
+    """Files of graphs where the grid finds them now: their place is no part of a run."""
     return [
         replace(line, config=runs[line.run].model_dump(mode="json"))
-        if line.run in runs and isinstance(runs[line.run].graph, EdgeList)
+        if line.run in runs and file_fields(runs[line.run].graph)
         else line
         for line in lines
     ]

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from pydantic import BaseModel
 
-from geomem.train.config.graph import EdgeList
+from geomem.train.config.graph import file_fields
 from geomem.train.config.run import RunConfig
 from geomem.train.sweep.plan import VARIES_IN_MODEL, VARIES_IN_TRAIN, Stack, stack_key
 from geomem.train.sweep.size import member_bytes, member_parameters
@@ -67,8 +67,9 @@ def _row(stacks: Sequence[Stack]) -> Row:
 def _graph(run: RunConfig) -> Words:
     if run.graph is None:
         return ("none",)
-    if isinstance(run.graph, EdgeList):
-        return (run.graph.kind, PurePath(run.graph.path).name)
+    if files := file_fields(run.graph):
+        paths = (getattr(run.graph, name) for name in files)
+        return (run.graph.kind, *(PurePath(path).name for path in paths if path))
     return _words(run.graph)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from geomem.train.config.graph import file_fields
 from geomem.train.config.run import RunConfig, canonical_json, run_id
 from geomem.train.sweep.balance import Load, balanced_parts
 from geomem.train.sweep.sizing import Sizing
@@ -29,7 +30,7 @@ def stack_key(run: RunConfig) -> str:
     """What runs of one stack have in common, as canonical JSON.
 
     Left out is what each member may have its own of: seed, optimiser, initialisation, rate of
-    dropout (but not whether there is any), number of steps, early stop, and where an edge list is.
+    dropout (but not whether there is any), number of steps, early stop; and places of files.
     """
     payload = run.model_dump(
         mode="json",
@@ -38,7 +39,7 @@ def stack_key(run: RunConfig) -> str:
             "optim": True,
             "model": VARIES_IN_MODEL,
             "train": VARIES_IN_TRAIN,
-            "graph": {"path"},
+            "graph": set(file_fields(run.graph)),
         },
     )
     payload["model"]["dropout"] = payload["model"].get("dropout", 0) > 0
@@ -52,7 +53,7 @@ def plan_stacks(
 
     Runs of one key stand together, in order of first appearance; a key's stacks differ by one
     member at most. `attempt` tells stacks of the same runs apart when they are trained again.
-    ConfigError for an edge list that cannot be read.
+    ConfigError for a graph's files that cannot be used.
     """
     groups: dict[str, list[RunConfig]] = {}
     for run in runs:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from geomem.train.config.graph import EdgeList, GraphConfig, PathStar
+from geomem.train.config.graph import FileGraph, GraphConfig, PathStar, Text
 from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts, InContext, InWeights, held_out_count
 from geomem.train.tasks import facts_size
 from geomem.train.tasks.prompts import AT_ONCE, context_length, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
+
+if TYPE_CHECKING:
+    from geomem.train.tasks.graphs import Graph
 
 
 class Work(NamedTuple):
@@ -41,23 +44,42 @@ class TaskSize(NamedTuple):
         return self.special + self.nodes
 
 
-@lru_cache(maxsize=256)
-def _edge_list_counts(path: str, sha256: str | None) -> tuple[int, int]:
-    from geomem.train.tasks.edge_list import read_edge_list
+class Paths(NamedTuple):
+    """How many there are, how many of them are trained on, and the nodes of one."""
 
-    names, edges = read_edge_list(path)
-    return len(names), len(edges)
+    total: int
+    trained: int
+    length: int
+
+
+NO_PATHS = Paths(0, 0, 1)
+
+
+@lru_cache(maxsize=256)
+def _read(graph: FileGraph) -> "Graph":
+    """The graph of files; the digests among its fields tell whether they are still the same."""
+    from geomem.train.tasks.graphs import build_graph
+
+    return build_graph(graph)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=256)
+def _check_edges(graph: Text, task: InWeights) -> None:
+    from geomem.train.tasks.edge_examples import edge_examples
+
+    edge_examples(_read(graph), task)  # refuses a task that names other edges
 
 
 def graph_counts(graph: GraphConfig) -> tuple[int, int]:
-    """Nodes and undirected edges; ConfigError for an edge list that cannot be read."""
-    if isinstance(graph, EdgeList):
-        return _edge_list_counts(graph.path, graph.sha256)
+    """Nodes and undirected edges; ConfigError for files that cannot be used."""
+    if isinstance(graph, FileGraph):
+        found = _read(graph)
+        return found.n, len(found.edges)
     return graph.node_count, graph.edge_count
 
 
 def task_size(run: RunConfig) -> TaskSize:
-    """Sizes of the run's task; ConfigError for an edge list that cannot be read."""
+    """Sizes of the run's task; ConfigError for files that cannot be used, or do not fit it."""
     return _SIZES[type(run.task)](run, run.task)
 
 
@@ -72,43 +94,47 @@ def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
     assert graph is not None
     nodes, edge_count = graph_counts(graph)
     special = 0 if isinstance(run.model, Node2Vec) else FIRST_NODE
-    context = _context(graph, task)
-    paths = _path_count(graph, task)
+    paths = _paths(graph, task)
+    if isinstance(graph, Text):
+        _check_edges(graph, task)
+    targets = 1 if task.target == "hardest_token" else paths.length
+    context = _context(task, targets)
     edge_rows = nodes if run.train.edge_batch == "all" else run.train.edge_batch
     works = {
         "edges": Work(edge_rows, edge_rows, edge_rows),
-        "paths": _path_work(run, task, paths, context, _targets(graph, task)),
+        "paths": _path_work(run, task, paths, context, targets),
     }
     stages = [[works[name] for name in stage] for stage in task.curriculum]
     work = max(Work(*map(sum, zip(*stage, strict=True))) for stage in stages)
-    indices = 5 * edge_count + 2 * nodes + 2 * context * paths
+    indices = 5 * edge_count + 2 * nodes + 2 * context * paths.total
     return TaskSize(nodes, special, context, work, indices)
 
 
-def _path_work(run: RunConfig, task: InWeights, count: int, context: int, targets: int) -> Work:
-    batch = run.train.path_batch
-    if batch == "all":
-        batch = count - held_out_count(count, task.test_fraction)
+def _path_work(run: RunConfig, task: InWeights, paths: Paths, context: int, targets: int) -> Work:
+    batch = paths.trained if run.train.path_batch == "all" else run.train.path_batch
     tokens = batch * (context - task.task_token)
     return Work(tokens, batch * targets, tokens * context)
 
 
-def _path_count(graph: GraphConfig, task: InWeights) -> int:
-    if task.recipe == "edges_only" or isinstance(graph, EdgeList):
-        return 0
-    return graph.path_count
+def _paths(graph: GraphConfig, task: InWeights) -> Paths:
+    if task.recipe == "edges_only":
+        return NO_PATHS
+    if isinstance(graph, FileGraph):
+        found = _read(graph)
+        if found.paths is None or found.held_out is None:
+            return NO_PATHS
+        count, length = found.paths.shape
+        return Paths(count, count - len(found.held_out), length)
+    count = graph.path_count
+    return Paths(
+        count, count - held_out_count(count, task.test_fraction), getattr(graph, "length", 1)
+    )
 
 
-def _targets(graph: GraphConfig, task: InWeights) -> int:
-    """Targets of a path example; 1 where there are no paths."""
-    length: int = getattr(graph, "length", 1) if task.recipe != "edges_only" else 1
-    return 1 if task.target == "hardest_token" else length
-
-
-def _context(graph: GraphConfig, task: InWeights) -> int:
+def _context(task: InWeights, targets: int) -> int:
     """Tokens of the longest example, the task token included."""
     prefix = 1 + (task.start_node + task.pauses if task.recipe != "edges_only" else 0)
-    return task.task_token + prefix + _targets(graph, task) - 1
+    return task.task_token + prefix + targets - 1
 
 
 def _in_context(run: RunConfig, task: InContext) -> TaskSize:

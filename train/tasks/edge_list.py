@@ -14,7 +14,7 @@ def _problem(path: Path, line: int, text: str) -> ConfigError:
     return ConfigError([(Mark(str(path), line, 1), text)])
 
 
-def _name_order(name: str) -> tuple[int, int, str]:
+def name_order(name: str) -> tuple[int, int, str]:
     """Numbers by value before other names, which go by their letters."""
     return (0, int(name), "") if name.isdecimal() and name.isascii() else (1, 0, name)
 
@@ -48,7 +48,7 @@ def read_edge_list(path: str | Path) -> tuple[tuple[str, ...], NDArray[np.int64]
         raise ConfigError([(None, f"{path}: cannot be read as an edge list: {error}")]) from error
     if not pairs:
         raise ConfigError([(None, f"{path}: no edges; a line holds two names, such as `a b`")])
-    names_in_order = sorted({name for pair in pairs for name in pair}, key=_name_order)
+    names_in_order = sorted({name for pair in pairs for name in pair}, key=name_order)
     index = {name: i for i, name in enumerate(names_in_order)}
     edges = np.array([(index[a], index[b]) for a, b in pairs], np.int64)
     return tuple(names_in_order), edges

@@ -1,7 +1,7 @@
 """Graphs as arrays, in a canonical node order that does not depend on any seed. No torch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from geomem.train.config.graph import (
     Cycle,
     EdgeList,
+    GraphConfig,
     Grid,
     Irregular,
     PathStar,
+    Text,
     TreeStar,
 )
 from geomem.train.tasks.edge_list import read_edge_list
+from geomem.train.tasks.text_data import read_text_data
 
 Ints = NDArray[np.int64]
 
@@ -30,7 +33,8 @@ class Graph:
     """n nodes; edges int64 [E, 2] from parent to child, sorted; named node sets.
 
     paths: int64 [P, L] from root to leaf, one row per leaf, or None; branch: int64 [P], the
-    subtree of the root that a path runs through; names: what an edge-list file calls the nodes.
+    subtree of the root that a path runs through; names: what a file calls the nodes. examples:
+    int64 [X, 2], the directed edges to learn, and held_out: rows of paths, where files give them.
     """
 
     n: int
@@ -39,6 +43,8 @@ class Graph:
     paths: Ints | None = None
     branch: Ints | None = None
     names: tuple[str, ...] | None = None
+    examples: Ints | None = None
+    held_out: Ints | None = None
 
     def degrees(self) -> Ints:
         """Neighbours of each node, int64 [n]."""
@@ -101,6 +107,23 @@ def edge_list(config: EdgeList) -> Graph:
     return Graph(len(names), _sorted(edges), names=names)
 
 
+def text(config: Text) -> Graph:
+    """As the files say; arms are told from other paths by having no node but the root in common."""
+    data = read_text_data(config)
+    graph = Graph(len(data.names), data.edges, names=data.names, examples=data.examples)
+    if data.paths is None:
+        return graph
+    paths, below = data.paths, data.paths[:, 1:]
+    sets = {"leaves": paths[:, -1].copy()}
+    one_root = bool((paths[:, 0] == paths[0, 0]).all())
+    if one_root:
+        sets = {"root": paths[0, :1].copy()} | sets
+    apart = one_root and len(np.unique(below)) == below.size and paths[0, 0] not in below
+    sets["arms" if apart else "paths"] = paths
+    branch = np.unique(paths[:, 1], return_inverse=True)[1]
+    return replace(graph, sets=sets, paths=paths, branch=branch, held_out=data.held_out)
+
+
 _BUILDERS: dict[type, Callable[..., Graph]] = {
     PathStar: path_star,
     TreeStar: tree_star,
@@ -108,9 +131,10 @@ _BUILDERS: dict[type, Callable[..., Graph]] = {
     Cycle: cycle,
     Irregular: irregular,
     EdgeList: edge_list,
+    Text: text,
 }
 
 
-def build_graph(config: PathStar | TreeStar | Grid | Cycle | Irregular | EdgeList) -> Graph:
-    """Return the graph of a configuration; raises ConfigError for an unreadable edge list."""
+def build_graph(config: GraphConfig) -> Graph:
+    """Return the graph of a configuration; raises ConfigError for files that cannot be used."""
     return _BUILDERS[type(config)](config)

@@ -15,6 +15,7 @@ from geomem.kernels.streams import permutation, stream_keys
 from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import InWeights, held_out_count
+from geomem.train.tasks.edge_examples import edge_examples
 from geomem.train.tasks.graphs import Graph, Ints, build_graph
 from geomem.train.tasks.vocabulary import FIRST_NODE, Special
 
@@ -90,22 +91,10 @@ def _to(value: Any, device: torch.device) -> Any:
     return value
 
 
-def edge_examples(graph: Graph, task: InWeights) -> Ints:
-    """Return the directed edges to learn, int64 [E, 2], sorted by source, then target."""
-    parts = []
-    if task.edges in ("both", "forward"):
-        parts.append(graph.edges)
-    if task.edges in ("both", "backward"):
-        parts.append(graph.edges[:, ::-1])
-    if task.self_edges:
-        nodes = np.arange(graph.n)
-        parts.append(np.stack([nodes, nodes], 1))
-    edges: Ints = np.unique(np.concatenate(parts), axis=0)
-    return edges
-
-
 def held_out_paths(graph: Graph, task: InWeights, seed: int) -> Ints:
     """Return the rows of graph.paths that are never trained on, ascending."""
+    if graph.held_out is not None:
+        return graph.held_out
     assert graph.branch is not None
     groups = graph.branch if task.split == "first_token" else np.arange(len(graph.branch))
     total = int(groups.max()) + 1

@@ -99,7 +99,7 @@ def test_fields(refusal, base, old, new, message):
 def test_missing_sections(refusal):
     assert refusal("version: 1\ndefaults: {model.kind: transformer}\n").splitlines() == [
         "g.yaml: graph.kind: is missing; "
-        "choose path_star, tree_star, grid, cycle, irregular or edge_list",
+        "choose path_star, tree_star, grid, cycle, irregular, edge_list or text",
         "g.yaml: optim.lr: is missing and has no default; give it a value",
         "g.yaml: train.steps: is missing and has no default; give it a value",
     ]

@@ -82,7 +82,8 @@ FACTS = [
      "5:17: model.kind: recall learns facts alone; use another model, or task.kind facts"),
     ("kind: facts, subjects: 9, relations: 3, hops: 2}\n  model: {kind: recall}", "kind: "
      "in_weights}\n  model: {kind: mamba}",
-     " graph.kind: is missing; choose path_star, tree_star, grid, cycle, irregular or edge_list"),
+     " graph.kind: is missing; "
+     "choose path_star, tree_star, grid, cycle, irregular, edge_list or text"),
     ("kind: facts, subjects: 9, relations: 3, hops: 2}\n  model: {kind: recall}\n"
      "  optim: {lr: 1e-2}\n  train: {steps: 5}", "kind: in_weights}\n  model: {kind: mamba}\n"
      "  graph: {kind: cycle, nodes: 5}\n  optim: {lr: 1e-2}\n  train: {steps: 5, fact_batch: 5}",

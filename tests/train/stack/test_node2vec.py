@@ -7,7 +7,7 @@ import torch
 from geomem.models import Neighbours, Node2Vec, node2vec
 from geomem.train.config import RunConfig
 from geomem.train.stack import Interrupted, train_stack
-from geomem.train.tasks.in_weights import edge_examples
+from geomem.train.tasks.edge_examples import edge_examples
 
 MODEL = {"kind": "node2vec", "width": 8, "token_std": 1.0}
 OPTIM = {"lr": 0.01, "weight_decay": 0.0, "schedule": "constant"}
