@@ -76,11 +76,13 @@ def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     Triton has bfloat16 and float32, and float64 under its interpreter. Raises ValueError with the
     alternatives for one that cannot run here.
     """
-    known = {"reference": "reference"}
+    known, auto = {"reference": "reference"}, "reference"
+    if device_type == "cpu":
+        known["eager"] = auto = "eager"
     kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
     if runs_triton(device_type) and dtype in kernels:
         known["triton"] = "triton"
-    auto = "triton" if "triton" in known and not INTERPRETED else "reference"
+        auto = auto if INTERPRETED else "triton"
     return choose("linear_cross_entropy", known, impl, auto=auto)[0]
 
 
@@ -106,10 +108,11 @@ def linear_cross_entropy(
     int64 [K], tokens at or past a member's size are masked; metrics: fill argmax, rank and ties.
     Sums are taken in float32 (float64 for float64). Gradients go to x and embedding through
     `loss`; the other results are detached, and there are no second derivatives.
-    impl: "reference", "triton" (CUDA tensors, or CPU tensors under Triton's interpreter), or
-    "auto": Triton for CUDA tensors of bfloat16 or float32 where it is installed, else the
-    reference. Raises ValueError for shapes and dtypes that do not fit and for an impl that cannot
-    run here.
+    impl: "reference"; "eager", fast on a CPU (metrics, and lists with more than eight targets in
+    a row, it takes from the reference); "triton" (CUDA tensors, or CPU tensors under Triton's
+    interpreter); or "auto": Triton for CUDA tensors of bfloat16 or float32 where it is installed,
+    eager on a CPU, else the reference. Raises ValueError for shapes and dtypes that do not fit and
+    for an impl that cannot run here.
     Source: the target column is kept out of the row's sum, and exponentials are stored beside one
     centre per row, so that a softmax needs no second pass (compare Milakov, Gimelshein, "Online
     normalizer calculation for softmax", 2018).

@@ -59,9 +59,8 @@ def run(p: Problem, out: Outputs) -> None:
 def _part(
     p: Problem, out: Outputs, targets: LargeTargets, total: Tensor, at: Chunk
 ) -> tuple[Problem, Outputs, LargeTargets, Tensor]:
-    k, k_end = at.k, at.k_end
-    own = of_members(p, k, k_end), of_members(out, k, k_end), of_members(targets, k, k_end)
-    return *own, total[k:k_end]
+    k = slice(at.k, at.k_end)
+    return of_members(p, k), of_members(out, k), of_members(targets, k), total[k]
 
 
 def _tile_arguments(p: Problem, t: LargeTargets, at: Chunk) -> tuple[Config, dict[str, object]]:

@@ -80,7 +80,7 @@ def list_strides(p: Problem) -> tuple[int, int, int, int, int]:
 T = TypeVar("T", bound=tuple[Tensor | bool | None, ...])
 
 
-def of_members(tensors: T, start: int, stop: int) -> T:
-    """Return the same named tuple with views of the members [start, stop)."""
+def of_members(tensors: T, members: slice | Tensor) -> T:
+    """Return the same named tuple of a slice of the members, as views, or of chosen ones."""
     make: Callable[..., T] = type(tensors)
-    return make(*(t[start:stop] if isinstance(t, Tensor) else t for t in tensors))
+    return make(*(t[members] if isinstance(t, Tensor) else t for t in tensors))

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype
+from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype, of_members
+from geomem.kernels.linear_cross_entropy.workspace import division
 
 CHUNK_LOGITS = 1 << 20  # logits held at a time
 VECTOR = 64  # elements; a multiple of what any processor takes at a time
@@ -168,10 +169,9 @@ class _Pass:
         self.total = total.clamp_(min=torch.finfo(torch.float32).tiny)
         self.de = self.embedding.new_empty(0)
 
-    def run(self) -> Outputs:
-        """Return the results and the gradients that are wanted."""
-        (K, N, _), V = self.x.shape, self.embedding.shape[1]
-        step = max(1, min(N, CHUNK_LOGITS // (K * V)))
+    def run(self, step: int) -> Outputs:
+        """Return the results and the gradients that are wanted, from `step` rows at a time."""
+        N = self.x.shape[1]
         found = [self._chunk(at, min(N, at + step)) for at in range(0, N, step)]
         joined = found[0]
         if len(found) > 1:
@@ -226,4 +226,8 @@ def _index(entries: _Entries, V: int) -> Tensor:
 
 def run(p: Problem) -> Outputs:
     """Solve a problem; the specification of every other implementation."""
-    return _Pass(p).run()
+    (K, N, _), V = p.x.shape, p.embedding.shape[1]
+    members, rows = division(K, N, V, CHUNK_LOGITS)
+    groups = [of_members(p, slice(k, k + members)) for k in range(0, K, members)]
+    found = [_Pass(group).run(rows) for group in groups]
+    return found[0] if len(found) == 1 else Outputs(*map(torch.cat, zip(*found, strict=True)))

@@ -71,9 +71,10 @@ def run(p: Problem, out: Outputs) -> None:
         _rows(p, out, total, p.x.new_empty(0, 0, line), 0, N)
     else:
         for at in chunks(K, N, line * p.x.element_size()):
-            q, part = of_members(p, at.k, at.k_end), of_members(out, at.k, at.k_end)
+            k = slice(at.k, at.k_end)
+            q, part = of_members(p, k), of_members(out, k)
             dlogits = p.x.new_empty(at.k_end - at.k, at.n_end - at.n, line)
-            _rows(q, part, total[at.k : at.k_end], dlogits, at.n, at.n_end)
+            _rows(q, part, total[k], dlogits, at.n, at.n_end)
             x = q.x[:, at.n : at.n_end]
             add_product(part.de, dlogits[:, :, :V].mT, x, first=at.n == 0)
     torch.div(out.row_loss.sum(1), total, out=out.loss)

@@ -23,24 +23,28 @@ class Chunk(NamedTuple):
     n_end: int
 
 
-def division(K: int, N: int, row_bytes: int) -> tuple[int, int]:
-    """Return (members, rows) to hold at a time; rows come first, then members.
+def division(
+    K: int, N: int, row_size: int, budget: int, floor: int = 1, block: int = 1
+) -> tuple[int, int]:
+    """Return (members, rows) to hold at a time, in `budget` of whatever row_size is measured in.
 
-    Rows are a multiple of BLOCK, or all; they fall below FLOOR in no case, so that one member's
-    FLOOR rows are the least that is held.
+    All rows of a member go first, then further members: what is read once per chunk belongs to a
+    member. Rows are a multiple of block, or all, and never fewer than floor, whatever that takes.
     """
-    floor = min(N, FLOOR)
-    members = max(1, min(K, BUDGET // (floor * row_bytes)))
-    rows = max(floor, BUDGET // (members * row_bytes) // BLOCK * BLOCK)
-    return members, min(N, rows)
+    rows = min(N, max(floor, budget // row_size // block * block))
+    return max(1, min(K, budget // (rows * row_size))), rows
 
 
-def chunks(K: int, N: int, row_bytes: int) -> Iterator[Chunk]:
+def divided(K: int, N: int, members: int, rows: int) -> Iterator[Chunk]:
     """All rows of all members, the rows of a group of members one chunk after the other."""
-    members, rows = division(K, N, row_bytes)
     for k in range(0, K, members):
         for n in range(0, N, rows):
             yield Chunk(k, min(K, k + members), n, min(N, n + rows))
+
+
+def chunks(K: int, N: int, row_bytes: int) -> Iterator[Chunk]:
+    """Divide rows whose workspace on a GPU takes row_bytes each."""
+    return divided(K, N, *division(K, N, row_bytes, BUDGET, FLOOR, BLOCK))
 
 
 def padded(V: int) -> int:

@@ -63,16 +63,23 @@ def test_members_may_lie_apart_in_an_arena_of_any_length(shape):
 
 
 @pytest.mark.parametrize(
-    ("V", "kind", "members"),
-    [(200, "hard", 2), (200, "several", 1), (520, "hard", 1), (520, "several", 2)],
+    ("V", "kind", "chunk"),  # members and rows at a time
+    [
+        (200, "hard", (2, 130)),
+        (200, "several", (1, 128)),
+        (520, "hard", (1, 128)),
+        (520, "several", (2, 130)),
+    ],
 )
-def test_chunks_of_rows_and_members_change_nothing(monkeypatch, V, kind, members):
+def test_chunks_of_rows_and_members_change_nothing(monkeypatch, V, kind, chunk):
     x, e, t = inputs(3, 130, V, 8, torch.float32)
     t = several(3, 130, V) if kind == "several" else t
     whole = everything(x, e, t)
+    members, rows = chunk
+    row_bytes = workspace.padded(V) * 4
     monkeypatch.setattr(workspace, "FLOOR", 128)
-    monkeypatch.setattr(workspace, "BUDGET", members * 128 * workspace.padded(V) * 4)
-    assert workspace.division(3, 130, workspace.padded(V) * 4) == (members, 128)
+    monkeypatch.setattr(workspace, "BUDGET", members * rows * row_bytes)
+    assert next(workspace.chunks(3, 130, row_bytes)) == (0, members, 0, rows)
     for a, b in zip(everything(x, e, t), whole, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 

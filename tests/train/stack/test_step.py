@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from geomem.kernels.adamw_step import api
+from geomem.kernels.adamw_step import api as adamw
+from geomem.kernels.linear_cross_entropy import api as loss
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import Settings, rate_table, stages_of
 from geomem.train.stack.replay import tensors_of, with_tensors
@@ -46,7 +47,8 @@ def _prepared(make_run, kind, seeds=3, **sections):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_waits_for_nothing(make_run, monkeypatch, kind):
-    monkeypatch.setattr(api, "implementation", lambda *_: "reference")  # as a device has it
+    for op in (adamw, loss):
+        monkeypatch.setattr(op, "implementation", lambda *_: "reference")  # as a device has it
     task, state, step, rates = _prepared(make_run, kind)
     before = state.arena.params["embedding"].detach().clone()
     with _NoWaiting():

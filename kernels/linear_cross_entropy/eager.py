@@ -1,0 +1,151 @@
+"""The loss on a CPU, for compact stacks: few launches, few passes over the logits.
+
+z_1: the score of the row's first target; u = log2 e (z - z_1), e = 2^u, s = sum e with the target
+columns taken out of the sum, s = s_neg + s_pos. A single target has e = s_pos = 1 and
+    loss = log(1 + s_neg),  lse = z_1 + loss,  dloss/dz = e_v / s, on the target -s_neg / s
+without the row's maximum, a second form for small losses, or a difference of near numbers; for
+several targets see reference.py. Where a score exceeds z_1 by 88, e overflows: the reference then
+solves that member. Each row is computed alike wherever it stands, so that a member has the same
+bits in any stack.
+"""
+
+from math import isfinite
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from geomem.kernels.linear_cross_entropy import reference
+from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype, of_members
+from geomem.kernels.linear_cross_entropy.slots import Several, Slots, constant, slots_of
+from geomem.kernels.linear_cross_entropy.workspace import (
+    Chunk,
+    add_product,
+    divided,
+    division,
+)
+
+CHUNK_LOGITS = 1 << 20  # held at a time, unless a row has more
+VECTOR = 64  # elements; a multiple of what any processor takes at a time
+LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp
+LN_2 = 0.6931471805599453
+
+
+def run(p: Problem) -> Outputs:
+    """Solve a problem; with metrics, or many targets of a row, by the reference."""
+    slots = None if p.metrics else slots_of(p)
+    if slots is None:
+        return reference.run(p)
+    out = _solve(p, slots)
+    return out if isfinite(float(out.loss.sum())) else _mended(p, out)
+
+
+def _mended(p: Problem, out: Outputs) -> Outputs:
+    """The same with members whose numbers left their range solved by the reference."""
+    bad = (~out.loss.isfinite()).nonzero()[:, 0]
+    for target, found in zip(out, reference.run(of_members(p, bad)), strict=True):
+        if target.numel():
+            target[bad] = found
+    return out
+
+
+def _solve(p: Problem, slots: Slots) -> Outputs:
+    (K, N, _), V, dtype = p.x.shape, p.embedding.shape[1], acc_dtype(p.x.dtype)
+    inputs = _Inputs(p.x.to(dtype), p.embedding.to(p.x.dtype).to(dtype), slots, p.vocab_sizes)
+    made = (_at_once if K * N * V <= CHUNK_LOGITS else _by_chunks)(p, inputs)
+    loss = made.row_loss.sum(1).div_(slots.mass)
+    none = p.token.new_full((K, N), -1)
+    return Outputs(loss, *made[:2], none, none, none, made.dx.to(p.x.dtype), made.de)
+
+
+class _Inputs(NamedTuple):
+    """x: [K, N, D]; embedding: [K, V, D]; vocab_sizes: [K]; all in the dtype of sums."""
+
+    x: Tensor
+    embedding: Tensor
+    slots: Slots
+    vocab_sizes: Tensor | None
+
+    def part(self, at: Chunk) -> "_Inputs":
+        k, n = slice(at.k, at.k_end), slice(at.n, at.n_end)
+        sizes = None if self.vocab_sizes is None else self.vocab_sizes[k]
+        return _Inputs(self.x[k, n], self.embedding[k], self.slots.part(k, n), sizes)
+
+
+class _Made(NamedTuple):
+    """row_loss, lse: [K, N]; dx: [K, N, D], de: [K, V, D], or [0] if not wanted."""
+
+    row_loss: Tensor
+    lse: Tensor
+    dx: Tensor
+    de: Tensor
+
+
+def _at_once(p: Problem, inputs: _Inputs) -> _Made:
+    row_loss, lse, dlogits = _rows(inputs)
+    dx = torch.bmm(dlogits, inputs.embedding) if p.want_dx else lse.new_empty(0)
+    de = torch.bmm(dlogits.mT, inputs.x) if p.want_de else lse.new_empty(0)
+    return _Made(row_loss, lse, dx, de)
+
+
+def _by_chunks(p: Problem, inputs: _Inputs) -> _Made:
+    (K, N, D), V, new = inputs.x.shape, inputs.embedding.shape[1], inputs.x.new_empty
+    dx, de = new((K, N, D) if p.want_dx else 0), new((K, V, D) if p.want_de else 0)
+    made = _Made(new(K, N), new(K, N), dx, de)
+    for at in divided(K, N, *division(K, N, V, CHUNK_LOGITS)):
+        k, n = slice(at.k, at.k_end), slice(at.n, at.n_end)
+        part = inputs.part(at)
+        made.row_loss[k, n], made.lse[k, n], dlogits = _rows(part)
+        if p.want_dx:
+            torch.bmm(dlogits, part.embedding, out=dx[k, n])
+        if p.want_de:
+            add_product(de[k], dlogits.mT, part.x, first=at.n == 0)
+    return made
+
+
+def _rows(inputs: _Inputs) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss (weighted) and lse of rows, [K, N], and the gradient of their logits, [K, N, V]."""
+    x, embedding, (token, several, share, _), vocab_sizes = inputs
+    (K, N, _), V = x.shape, embedding.shape[1]
+    flat, z = _scratch(x, K, N, V)
+    torch.bmm(x * constant(LOG2_E, x.dtype), embedding.mT, out=z)
+    if vocab_sizes is not None:
+        z.masked_fill_(torch.arange(V, device=z.device) >= vocab_sizes[:, None, None], -torch.inf)
+    first = z.gather(2, token if several is None else token[..., :1])
+    z.sub_(first)
+    flat.exp2_()
+    first.mul_(constant(LN_2, x.dtype))
+    found = _single(z, token, first) if several is None else _several(z, token, first, several)
+    on_targets, s, loss, lse = found
+    z.scatter_(2, token, on_targets).mul_(share / s)
+    return loss.squeeze_(2), lse.squeeze_(2), z
+
+
+def _scratch(x: Tensor, K: int, N: int, V: int) -> tuple[Tensor, Tensor]:
+    """Logits [K, N, V], and beside it the same as whole vectors, flat.
+
+    PyTorch's exp2 rounds otherwise in the scalar rest of a tensor. Without one, the bits of a
+    member do not depend on its place in a stack (on one thread).
+    """
+    size = K * N * V
+    flat = x.new_empty(size + -size % VECTOR)
+    return flat, flat.as_strided((K, N, V), (N * V, V, 1))
+
+
+def _single(e: Tensor, token: Tensor, z_1: Tensor) -> tuple[Tensor, ...]:
+    """Take the target out of e; return what stands there times s, then s, loss and lse."""
+    e.scatter_(2, token, constant(0.0, e.dtype).expand(token.shape))
+    s_neg = e.sum(2, keepdim=True)
+    s, loss = s_neg + constant(1.0, e.dtype), s_neg.log1p()
+    return s_neg.neg_(), s, loss, z_1.add_(loss)
+
+
+def _several(e: Tensor, token: Tensor, z_1: Tensor, slots: Several) -> tuple[Tensor, ...]:
+    """The same for slots with weights q of sum Q, whose entry times s is e - q s / Q."""
+    own = e.gather(2, token)
+    e.scatter_(2, token, constant(0.0, e.dtype).expand(token.shape))
+    s_neg, s_pos = e.sum(2, keepdim=True), (own * slots.counted).sum(2, keepdim=True)
+    rest = (s_pos - own).add_(s_neg)  # s - e; of a single target exactly s_neg
+    s = s_pos.add_(s_neg)
+    loss = (rest / own).log1p_().mul_(slots.weight).sum(2, keepdim=True)
+    return (slots.lack * s).sub_(rest), s, loss, z_1.add_(s.log())

@@ -1,0 +1,54 @@
+"""Argmax, rank and ties of the loss against counts by hand."""
+
+import pytest
+import torch
+
+from geomem.kernels import Targets, linear_cross_entropy
+from geomem.kernels.linear_cross_entropy import reference
+from tests.kernels.loss_cases import inputs, ours, ranks, several
+
+
+def test_rank_counts_other_tokens_above_the_worst_target():
+    e = torch.eye(5)[None].double()
+    x = torch.tensor([[[5.0, 4, 3, 2, 1], [1, 1, 1, 0, 0], [3, 2, 1, 0, 0]]]).double()
+    row, token = torch.tensor([[0, 0, 1]]), torch.tensor([[0, 2, 1]])
+    result = linear_cross_entropy(
+        x, e, Targets(row, token, torch.ones(1, 3).double()), metrics=True
+    )
+    assert result.rank.tolist() == [[1, 0, -1]]  # token 1 stands between the two targets of row 0
+    assert result.ties.tolist() == [[0, 2, -1]]
+    assert result.row_loss[0, 2] == 0
+
+
+@pytest.mark.parametrize("kind", ["hard", "several"])
+@pytest.mark.parametrize("V", [7, 300, 600])  # below, past and several times a block of the search
+def test_metrics_equal_a_count_by_hand(V, kind):
+    """Scores of small integers are exact, so that equal ones are equal."""
+    g = torch.Generator().manual_seed(0)
+    x, e = (torch.randint(-2, 3, s, generator=g).float() for s in ((2, 9, 3), (2, V, 3)))
+    t = several(2, 9, V) if kind == "several" else torch.randint(-1, V, (2, 9), generator=g)
+    result, logits = linear_cross_entropy(x, e, t, metrics=True), x @ e.mT
+    rank, ties = ranks(logits, t)
+    assert ties.max() > 0
+    assert torch.equal(result.rank, rank)
+    assert torch.equal(result.ties, ties)
+    assert torch.equal(result.argmax, logits.argmax(-1))
+
+
+@pytest.mark.parametrize("kind", ["hard", "several"])
+@pytest.mark.parametrize("chunk", [2 * 29 * 37, 5 * 29])
+def test_chunks_of_rows_and_members_change_nothing(monkeypatch, chunk, kind):
+    x, e, t = inputs(5, 37, 29, 8, torch.float64)
+    t = several(5, 37, 29) if kind == "several" else t
+    whole = ours(x, e, t, metrics=True)[0]
+    monkeypatch.setattr(reference, "CHUNK_LOGITS", chunk)
+    for a, b in zip(whole, ours(x, e, t, metrics=True)[0], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_a_diverged_row_is_never_right():
+    x, e, t = inputs(1, 2, 9, 4, torch.float32)
+    x[0, 1] = torch.nan
+    result = linear_cross_entropy(x, e, t, metrics=True)
+    assert result.rank[0, 1] > 0
+    assert result.row_loss[0, 0].isfinite()
