@@ -96,19 +96,27 @@ class Batches:
 
 
 def join_targets(parts: Sequence[Part]) -> Tensor | Targets:
-    """Return the targets of all parts over one axis of rows."""
+    """Return the targets of all parts over one axis of rows, padding of lists at the end."""
+    if len(parts) == 1:
+        return parts[0].targets  # not a copy: what is the same in every step is prepared once
     if all(isinstance(part.targets, Tensor) for part in parts):
         return torch.cat([part.targets for part in parts if isinstance(part.targets, Tensor)], 1)
-    entries, start = [], 0
+    lists, start = [], 0
     for part in parts:
-        K, B, _ = part.segment.tokens.shape
-        targets = part.targets
-        if isinstance(targets, Tensor):
-            row = torch.arange(B * part.length, device=targets.device).expand(K, -1)
-            targets = Targets(row, targets, torch.ones(targets.shape, device=targets.device))
-        entries.append(Targets(targets.row + start, targets.token, targets.weight))
-        start += B * part.length
-    return Targets(*(torch.cat(columns, 1) for columns in zip(*entries, strict=True)))
+        own = _as_list(part.targets)
+        lists.append(own._replace(row=torch.where(own.row < 0, own.row, own.row + start)))
+        start += part.segment.tokens.shape[1] * part.length
+    joined = Targets(*(torch.cat(columns, 1) for columns in zip(*lists, strict=True)))
+    order = joined.row.masked_fill(joined.row < 0, start).argsort(dim=1, stable=True)
+    return Targets(*(column.gather(1, order) for column in joined))
+
+
+def _as_list(targets: Tensor | Targets) -> Targets:
+    if isinstance(targets, Targets):
+        return targets
+    row = torch.arange(targets.shape[1], device=targets.device).expand_as(targets)
+    missing, ones = targets < 0, torch.ones(targets.shape, device=targets.device)
+    return Targets(row.masked_fill(missing, -1), targets.clamp(min=0), ones)
 
 
 def predict(
