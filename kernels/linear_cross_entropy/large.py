@@ -114,6 +114,7 @@ def _train(p: Problem, out: Outputs, t: LargeTargets, total: Tensor, at: Chunk) 
         P, peaks, top, low, t.best, N, V, at.n, tiles, rows, blocks, *P.stride()[:2],
         BLOCK=RESCALE.rows, BV=c.columns, acc_type=acc_type_of(p.x.dtype), num_warps=RESCALE.warps,
     )  # fmt: skip
+    del peaks, sums  # as large as a product of the chunk
     factor = p.x.new_empty((K, rows, 1), dtype=acc_dtype(p.x.dtype))
     _finish(p, out, t, total, at, (top, s_neg), factor, P)
     P, chunk = P[:, :, :V], slice(at.n, at.n_end)

@@ -1,4 +1,21 @@
-"""How rows and members are divided so that the gradient of their logits fits a budget of bytes."""
+"""How rows and members are divided so that the gradient of their logits fits a budget of bytes.
+
+On a GPU a chunk of r rows writes its gradient P once and reads it twice, 2 bytes per logit each
+time; the embedding is read twice, 2 D / r bytes per logit each time, and its gradient read and
+written, 8 D / r. By arithmetic (790 TFLOP/s, 4.3 TB/s: an H200), each of the three products as
+slow as the slower of its flops and its bytes, in units of all rows at once and whatever V is:
+
+    r          192    256    384    512    768   1024   1408   2048
+    D = 128   2.33   2.00   1.67   1.50   1.33   1.25   1.18   1.12
+    D = 384   2.39   1.91   1.46   1.30   1.15   1.07   1.00   1.00
+    D = 784   2.15   1.70   1.38   1.22   1.06   1.00   1.00   1.00
+
+The workspace is to stay below 5 % of the logits, which is 819 of 16 384 rows. SHARE keeps to that
+and leaves room for sums over tiles and for a product. FLOOR goes above it where a member has fewer
+rows: of 4096 rows 5 % are 204, which would take twice as long. LEAST goes above it where all
+logits are few: about eight launches per chunk take 16 us, which are 11 % of a chunk of 96 MiB at
+D = 384 and would be 31 % of one of 32 MiB.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,8 +25,9 @@ from torch import Tensor
 
 from geomem.kernels.linear_cross_entropy.problem import acc_dtype
 
-BUDGET = 128 << 20  # bytes of workspace, unless the floor needs more
-FLOOR = 2048  # rows of a member at a time: fewer would read and write the embedding too often
+SHARE = 0.0465  # of the logits
+LEAST = 96 << 20  # bytes
+FLOOR = 768  # rows of a member
 BLOCK = 128  # chunks begin at multiples of every tile's rows
 LINE = 64  # elements to which rows of a workspace are padded
 
@@ -44,7 +62,8 @@ def divided(K: int, N: int, members: int, rows: int) -> Iterator[Chunk]:
 
 def chunks(K: int, N: int, row_bytes: int) -> Iterator[Chunk]:
     """Divide rows whose workspace on a GPU takes row_bytes each."""
-    return divided(K, N, *division(K, N, row_bytes, BUDGET, FLOOR, BLOCK))
+    budget = max(LEAST, int(SHARE * K * N * row_bytes))
+    return divided(K, N, *division(K, N, row_bytes, budget, FLOOR, BLOCK))
 
 
 def padded(V: int) -> int:

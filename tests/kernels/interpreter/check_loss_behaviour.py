@@ -78,7 +78,7 @@ def test_chunks_of_rows_and_members_change_nothing(monkeypatch, V, kind, chunk):
     members, rows = chunk
     row_bytes = workspace.padded(V) * 4
     monkeypatch.setattr(workspace, "FLOOR", 128)
-    monkeypatch.setattr(workspace, "BUDGET", members * rows * row_bytes)
+    monkeypatch.setattr(workspace, "LEAST", members * rows * row_bytes)
     assert next(workspace.chunks(3, 130, row_bytes)) == (0, members, 0, rows)
     for a, b in zip(everything(x, e, t), whole, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
