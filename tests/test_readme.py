@@ -11,7 +11,10 @@ import pytest
 from geomem.analysis.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = ["--set", "seeds=0", "--set", "train.steps=4"]
+SHORT = {
+    "sweep": ["--set", "seeds=0", "--set", "train.steps=4"],
+    "tune": ["--seconds", "0.1", "--set", "execution.stack=1", "--set", "graph.arms=64"],
+}
 
 
 def _commands():
@@ -31,7 +34,7 @@ def test_the_readme_shows_commands():
 def test_the_commands_of_the_readme_run(tmp_path):
     for words in _commands():
         program = Path(sys.executable).with_name(words[0])
-        short = SHORT if words[1] == "sweep" else []
+        short = SHORT.get(words[1], [])
         result = subprocess.run(
             [program, *words[1:], *short], cwd=tmp_path, capture_output=True, text=True, check=False
         )

@@ -7,6 +7,7 @@ from geomem.train.lazy_cli import LazyGroup, run
 COMMANDS = {
     "sweep": "Train every run of a grid file and leave packs.",
     "plan": "Show what a grid file would run, and in which stacks.",
+    "tune": "Measure which sizes of stacks train a grid fastest here.",
     "status": "Show how far a sweep is.",
     "results": "Show or save the measures of a sweep's runs.",
     "export": "Save embeddings of runs for other programs.",

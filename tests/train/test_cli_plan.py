@@ -55,6 +55,7 @@ def test_table(cli, grid):
     row = "cycle transformer width=8 in_weights 5 steps 6 1 x 6 1,968"
     assert " ".join(first.split()).startswith(row)
     assert "width=16" in second
+    assert (head.split()[-2:], first.split()[-1]) == (["size", "from"], "memory")
 
 
 def test_json(cli, grid):
@@ -64,6 +65,19 @@ def test_json(cli, grid):
     assert [stack["members"] for stack in plan["stacks"]] == [3, 3, 3, 3]
     assert len({run for stack in plan["stacks"] for run in stack["runs"]}) == 12
     assert plan["stacks"][0]["model"] == "transformer layers=2 width=8"
+
+
+def test_what_a_size_comes_from(cli, grid, tmp_path):
+    plan = json.loads(cli("plan", grid, "--set", "execution.stack=4", "--json").stdout)
+    assert {stack["size_from"] for stack in plan["stacks"]} == {"grid"}
+    (tmp_path / "t.json").write_text('{"format": 1, "device": "?", "versions": {}, "shapes": []}')
+    result = cli("plan", grid, "--tuning", "t.json")
+    assert result.returncode == 0
+    assert result.stderr.startswith(f"{tmp_path}/t.json was measured on ?, this is ")
+    assert result.stderr.count("\n") == 1
+    broken = cli("plan", grid, "--tuning", "g.yaml")
+    assert broken.returncode == 2
+    assert f"error: {tmp_path}/g.yaml:1:1: " in broken.stderr
 
 
 def test_warnings_go_to_stderr(cli, grid):

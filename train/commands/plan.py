@@ -9,12 +9,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from geomem.train.commands.options import set_option
+from geomem.train.commands.options import set_option, tuning_option, with_tuning
 from geomem.train.config import GridFile, load_grid
+from geomem.train.config.execution import Execution
 from geomem.train.sweep.errors import UsageError
+from geomem.train.sweep.outlook import Outlook, look_ahead
 from geomem.train.sweep.overview import Row, Words, common_words, overview
 from geomem.train.sweep.plan import Stack, plan_stacks
-from geomem.train.sweep.sizing import Sizing, room_of
+from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.slots import Slots, resolve_slots
 from geomem.train.sweep.words import plural, size
 
@@ -24,14 +26,17 @@ _WIDTH_OF_FILES = 180
 @click.command(name="plan")
 @click.argument("grid", type=click.Path(path_type=Path))
 @set_option
+@tuning_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with every stack and run id.")
-def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
+def command(grid: Path, sets: tuple[str, ...], tuning: Path | None, as_json: bool) -> None:
     """Show what GRID would run, and in which stacks, without training.
 
     GRID is a file, or the name of a grid that comes with geomem, such as tiny_graphs.
 
     A line stands for runs of the same shape: `3 x 64` are three stacks of 64 runs that are
     trained together. `parameters` are those of one run, `memory` is an estimate for one stack.
+    `size from` tells what bounds a stack: the device's memory, a tuning file, or execution.stack
+    of the grid; more stacks than that are made where workers would idle at the end.
 
     \b
     Examples:
@@ -42,29 +47,31 @@ def command(grid: Path, sets: tuple[str, ...], as_json: bool) -> None:
     loaded = load_grid(grid, sets)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
-    slots = _slots(loaded)
-    sizing = Sizing(loaded.execution.stack, room_of(slots))
-    stacks = plan_stacks(loaded.runs, sizing, slots.count)
+    execution = with_tuning(loaded.execution, tuning)
+    outlook = look_ahead(execution, loaded.runs, _slots(execution))
+    for note in outlook.notes:
+        click.echo(note, err=True)
+    stacks = plan_stacks(loaded.runs, outlook.sizing, outlook.slots.count)
     if as_json:
-        click.echo(json.dumps(_as_json(loaded, stacks, slots)))
+        click.echo(json.dumps(_as_json(loaded, stacks, outlook)))
     else:
-        _show(loaded, stacks, slots)
+        _show(loaded, stacks, outlook)
 
 
-def _slots(loaded: GridFile) -> Slots:
+def _slots(execution: Execution) -> Slots:
     try:
-        return resolve_slots(loaded.execution)
+        return resolve_slots(execution)
     except UsageError as error:  # a plan may be made where there is no GPU
         click.echo(f"warning: {error}", err=True)
-        wanted = loaded.execution.workers
+        wanted = execution.workers
         return Slots("cuda", 1 if wanted == "auto" else wanted, 1)
 
 
-def _show(loaded: GridFile, stacks: Sequence[Stack], slots: Slots) -> None:
+def _show(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
-    workers = f"{plural(slots.count, 'worker')} on {slots.device}"
+    workers = f"{plural(outlook.slots.count, 'worker')} on {outlook.slots.device}"
     total = f"{plural(len(loaded.runs), 'run')} in {plural(len(stacks), 'stack')} for {workers}"
     console.print(f"{loaded.name}: {total}")
     rows = overview(stacks)
@@ -72,21 +79,22 @@ def _show(loaded: GridFile, stacks: Sequence[Stack], slots: Slots) -> None:
     for name, words in shared.items():
         if words:
             console.print(f"  every {name}: {' '.join(words)}")
-    console.print(_table(rows, shared))
+    console.print(_table(rows, shared, outlook.sizing))
 
 
-def _table(rows: Sequence[Row], shared: dict[str, Words]) -> Table:
+def _table(rows: Sequence[Row], shared: dict[str, Words], sizing: Sizing) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in shared:
         table.add_column(name, overflow="fold")
     for name in ("runs", "stacks", "parameters", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("size from", no_wrap=True)
     for row in rows:
         labels = [
             " ".join([words[0], *(word for word in words[1:] if word not in shared[name])])
             for name, words in row.words.items()
         ]
-        table.add_row(*labels, *_numbers(row))
+        table.add_row(*labels, *_numbers(row), sizing.source(row.key))
     return table
 
 
@@ -97,19 +105,21 @@ def _numbers(row: Row) -> tuple[str, ...]:
     return f"{row.runs:,}", stacks, f"{row.parameters:,}", size(row.memory)
 
 
-def _as_json(loaded: GridFile, stacks: Sequence[Stack], slots: Slots) -> dict[str, object]:
+def _as_json(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> dict[str, object]:
     rows = [(row, members) for row in overview(stacks) for members in row.members]
     return {
         "name": loaded.name,
         "runs": len(loaded.runs),
-        "workers": slots.count,
-        "device": slots.device,
+        "workers": outlook.slots.count,
+        "threads": outlook.slots.threads,
+        "device": outlook.slots.device,
         "warnings": loaded.warnings,
         "stacks": [
             {
                 "id": stack.id,
                 **{name: " ".join(words) for name, words in row.words.items()},
                 "members": members,
+                "size_from": outlook.sizing.source(row.key),
                 "parameters": row.parameters,
                 "memory": row.memory,
                 "runs": stack.run_ids,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from geomem.train.commands.options import set_option
+from geomem.train.commands.options import set_option, tuning_option, with_tuning
 from geomem.train.sweep.lock import Shard
 
 
@@ -29,6 +29,7 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="Directory of the sweep; default: sweeps/ and the name in the grid file.",
 )
 @set_option
+@tuning_option
 @click.option(
     "--shard",
     metavar="I/N",
@@ -46,6 +47,7 @@ def command(
     grid: Path,
     out: Path | None,
     sets: tuple[str, ...],
+    tuning: Path | None,
     shard: Shard | None,
     retry: tuple[Literal["failed", "diverged"], ...],
     quiet: bool,
@@ -77,16 +79,23 @@ def command(
         say(f"warning: {warning}")
     folder = Folder(out or Path("sweeps") / slug(loaded.name))
     request = Request(loaded, str(grid.absolute()), sets, shard, retry)
-    again = _again(grid, out, sets, shard, quiet)
-    click.get_current_context().exit(run_sweep(folder, request, loaded.execution, again, quiet))
+    execution = with_tuning(loaded.execution, tuning)
+    again = _again(grid, out, sets, tuning, shard, quiet)
+    click.get_current_context().exit(run_sweep(folder, request, execution, again, quiet))
 
 
 def _again(
-    grid: Path, out: Path | None, sets: tuple[str, ...], shard: Shard | None, quiet: bool
+    grid: Path,
+    out: Path | None,
+    sets: tuple[str, ...],
+    tuning: Path | None,
+    shard: Shard | None,
+    quiet: bool,
 ) -> str:
     """The command to resume with: the same, without --retry."""
     words = ["geomem-train", "sweep", str(grid)]
     words += ["--out", str(out)] if out else []
     words += [word for item in sets for word in ("--set", item)]
+    words += ["--tuning", str(tuning)] if tuning else []
     words += ["--shard", f"{shard.index}/{shard.count}"] if shard else []
     return shlex.join([*words, "--quiet"] if quiet else words)

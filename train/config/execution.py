@@ -20,6 +20,8 @@ class Execution(Section):
     """Processes per node; auto: one per GPU, or per core."""
     threads: Count = "auto"
     """CPU threads of each process; auto: one."""
+    tuning: str | None = Field(default=None, min_length=1)
+    """File of 'geomem-train tune' that `stack`, `workers` and `threads` of auto go by."""
     retries: int = Field(default=2, ge=0, le=100)
     """How often a stack whose process died is tried again."""
     checkpoint_seconds: float = Field(default=300, gt=0, le=1e9)

@@ -19,7 +19,7 @@
 - A where matches if each of its fields has the value, or one of the listed ones; defaults and
   --set count. An override or exclusion without any match is a warning.
 - Equal runs are kept once, with a warning.
-- `graph.path` of an edge list starts at the folder of the grid file.
+- `graph.path` of an edge list and `execution.tuning` start at the folder of the grid file.
 """
 
 import contextlib
@@ -98,12 +98,13 @@ def _load(path: Path, sets: Sequence[str]) -> GridFile:
     _check_version(entries, root, problems)
     entries |= assigned.top
     name = _name(entries, path, problems)
-    execution = _execution(entries, assigned, problems)
+    folder = os.path.dirname(os.path.abspath(path))
+    execution = _execution(entries, assigned, folder, problems)
     seeds = read_seeds(entries["seeds"], problems) if "seeds" in entries else [range(1)]
     layers = read_layers(Mark(root.mark.file), entries, assigned.fields, problems)
     seeds_count = sum(part.stop - part.start for part in seeds)
     _refuse_too_many(layers.count * max(1, seeds_count), layers.top, problems)
-    files = GraphFiles(os.path.dirname(os.path.abspath(path)))
+    files = GraphFiles(folder)
     configs, repeated = expand(layers, files, problems)
     if not configs and not problems:
         problems.add(entries["exclude"].place, "exclude", "leaves no run; loosen one of its items")
@@ -154,13 +155,18 @@ def _name(entries: Entries, path: Path, problems: Problems) -> str:
     return node.value
 
 
-def _execution(entries: Entries, assigned: Assignments, problems: Problems) -> Execution:
+def _execution(
+    entries: Entries, assigned: Assignments, folder: str, problems: Problems
+) -> Execution:
     given: dict[str, Node] = {}
     if "execution" in entries:
         given = read_keys(entries["execution"], Execution.model_fields, "execution", problems)
     given |= assigned.execution
     try:
-        return Execution.model_validate({key: plain(node) for key, node in given.items()})
+        found = Execution.model_validate({key: plain(node) for key, node in given.items()})
+        if found.tuning is None:
+            return found
+        return found.model_copy(update={"tuning": os.path.join(folder, found.tuning)})
     except ValidationError as error:
         for fault in explain(error, Execution):
             mark = given[str(fault.path[0])].mark

@@ -18,12 +18,12 @@ def describe_machine() -> dict[str, str]:
     """Name -> what there is; imports torch."""
     here = Path.cwd()
     return {
-        "geomem": _version("geomem"),
+        "geomem": installed("geomem"),
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "numpy": _version("numpy"),
-        "torch": _version("torch"),
-        "triton": _version("triton"),
-        "flash-attn": _version("flash_attn"),
+        "numpy": installed("numpy"),
+        "torch": installed("torch"),
+        "triton": installed("triton"),
+        "flash-attn": installed("flash_attn"),
         "devices": _devices(),
         "cores": f"{cores()} usable of {os.cpu_count()}",
         "locks": _locks(here),
@@ -31,7 +31,8 @@ def describe_machine() -> dict[str, str]:
     }
 
 
-def _version(name: str) -> str:
+def installed(name: str) -> str:
+    """The version of a distribution, or what else there is to say of it."""
     try:
         return version(name)
     except PackageNotFoundError:

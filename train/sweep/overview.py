@@ -23,6 +23,7 @@ class Row:
     memory: estimate for the largest of the stacks, in bytes.
     """
 
+    key: str
     words: dict[str, Words]
     runs: int
     members: tuple[int, ...]
@@ -33,7 +34,7 @@ class Row:
 def overview(stacks: Sequence[Stack]) -> list[Row]:
     """One row per key, in the order of the plan."""
     keyed = groupby(stacks, key=lambda stack: stack_key(stack.runs[0]))
-    return [_row(list(group)) for _, group in keyed]
+    return [_row(key, list(group)) for key, group in keyed]
 
 
 def common_words(rows: Sequence[Row]) -> dict[str, Words]:
@@ -46,22 +47,23 @@ def common_words(rows: Sequence[Row]) -> dict[str, Words]:
     }
 
 
-def _row(stacks: Sequence[Stack]) -> Row:
+def _row(key: str, stacks: Sequence[Stack]) -> Row:
     runs = [run for stack in stacks for run in stack.runs]
     first, members = runs[0], tuple(len(stack.runs) for stack in stacks)
     distinct = {id(run.train): run for run in runs}.values()
     return Row(
-        words={
-            "graph": _graph(first),
-            "model": _model(first),
-            "task": _words(first.task),
-            "training": _training(runs),
-        },
+        key=key,
+        words=run_words(first) | {"training": _training(runs)},
         runs=len(runs),
         members=members,
         parameters=member_parameters(first),
         memory=max(members) * max(member_bytes(run) for run in distinct),
     )
+
+
+def run_words(run: RunConfig) -> dict[str, Words]:
+    """What describes the shape of a run: words for its graph, model and task."""
+    return {"graph": _graph(run), "model": _model(run), "task": _words(run.task)}
 
 
 def _graph(run: RunConfig) -> Words:

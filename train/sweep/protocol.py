@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Job:
-    """Driver to worker: train a stack and write its pack. An empty line means: stop soon."""
+    """Driver to worker: train a stack and write its pack. An empty line means: stop soon.
+
+    Without a place for a checkpoint, what is stopped is lost.
+    """
 
     stack: str
     attempt: int
     runs: list[str]
     configs: list[dict[str, Any]]
     pack: str
-    checkpoint: str
+    checkpoint: str | None
     checkpoint_seconds: float
     compile: bool
     parameters: bool

@@ -10,10 +10,10 @@ from geomem.train.sweep.board import Board
 from geomem.train.sweep.engine import WORKER, Engine, Means
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
+from geomem.train.sweep.outlook import look_ahead
 from geomem.train.sweep.plan import Stack, plan_stacks
 from geomem.train.sweep.progress import display, say
 from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
-from geomem.train.sweep.sizing import Sizing, room_of
 from geomem.train.sweep.slots import resolve_slots
 from geomem.train.sweep.state import State
 from geomem.train.sweep.summary import (
@@ -42,8 +42,9 @@ def run_sweep(
     `again` is the command that the user would type to go on; `command` starts a worker.
     Raises GeomemError with its own exit code for everything that stops a sweep.
     """
-    slots = resolve_slots(execution)
-    sizing = Sizing(execution.stack, room_of(slots))
+    slots, sizing, notes = look_ahead(execution, request.grid.runs, resolve_slots(execution))
+    for note in notes:
+        say(note)
     writer = request.shard.name if request.shard else "main"
     means = Means(slots, execution, sizing, writer, command)
     with catch_signals() as signal:

@@ -91,6 +91,7 @@ def _listen(jobs: "queue.SimpleQueue[protocol.Job]", stop: threading.Event) -> N
             if not line:
                 stop.set()
             elif isinstance(job := protocol.decode(line), protocol.Job):
+                stop.clear()  # the request was meant for the job before
                 jobs.put(job)
     os._exit(0)
 
@@ -122,7 +123,7 @@ def _train(
     result = trainer.train(
         _configs(job),
         device=job.device,
-        checkpoint=Path(job.checkpoint),
+        checkpoint=Path(job.checkpoint) if job.checkpoint else None,
         checkpoint_seconds=job.checkpoint_seconds,
         keep_parameters=job.parameters,
         compile=job.compile,

@@ -1,9 +1,10 @@
 """A worker whose training is a little arithmetic, and which fails as FAKE_CONTROL (JSON) says.
 
 sleep: seconds per step; die: seed whose stack kills the worker, while the file `token` exists;
-fail: seed whose stack raises; oom: members beyond which memory runs out; full: seed whose stack
-finds the disk full; diverge: seeds that diverge; no_start: leave before being ready; deaf: do not
-look at the request to stop; hog: print to stdout; starts: file that gets a line per stack.
+once: take that file away first; fail: seed whose stack raises; oom: members beyond which memory
+runs out; full: seed whose stack finds the disk full; diverge: seeds that diverge; no_start: leave
+before being ready; deaf: do not look at the request to stop; hog: print to stdout; starts: file
+that gets a line per stack; rates: members -> member-steps per second that a stack claims.
 """
 
 import errno
@@ -45,6 +46,8 @@ class Result:
 def misbehave(runs):
     seeds = {run.seed for run in runs}
     if CONTROL.get("die") in seeds and Path(CONTROL["token"]).exists():
+        if CONTROL.get("once"):
+            Path(CONTROL["token"]).unlink()
         os.kill(os.getpid(), signal.SIGKILL)
     if CONTROL.get("fail") in seeds:
         raise ValueError("this run\ncannot be trained")
@@ -54,14 +57,14 @@ def misbehave(runs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def train(runs, *, device, checkpoint, checkpoint_seconds, keep_parameters, report, stop):
+def train(runs, *, device, checkpoint, checkpoint_seconds, keep_parameters, compile, report, stop):
     if "starts" in CONTROL:
         with open(CONTROL["starts"], "a") as file:
-            file.write(f"{len(runs)} {checkpoint.exists()}\n")
+            file.write(f"{len(runs)} {checkpoint is not None and checkpoint.exists()}\n")
     print("a library greets" if CONTROL.get("hog") else "", flush=True)
     misbehave(runs)
     state, step = np.zeros((len(runs), NODES, WIDTH)), 0
-    if checkpoint.exists():
+    if checkpoint is not None and checkpoint.exists():
         saved = load_file(checkpoint)
         state, step = saved["state"], int(saved["step"])
     last = time.monotonic()
@@ -72,7 +75,8 @@ def train(runs, *, device, checkpoint, checkpoint_seconds, keep_parameters, repo
         time.sleep(CONTROL.get("sleep", 0))
         report(Progress((now + 1) * len(runs), float(np.abs(state).mean())))
         stopping = stop() and not CONTROL.get("deaf")
-        if stopping or time.monotonic() - last >= checkpoint_seconds:
+        due = stopping or time.monotonic() - last >= checkpoint_seconds
+        if due and checkpoint is not None:
             atomic_write(checkpoint, save({"state": state, "step": np.array(now + 1)}))
             last = time.monotonic()
         if stopping:
@@ -102,11 +106,13 @@ def result(runs, state):
         "metrics/target_accuracy": accuracy,
         "metrics_step": np.array([1, 2, 3]),
     }
+    steps = sum(run.train.steps for run in runs)
+    rate = CONTROL.get("rates", {}).get(str(K))
     metadata = {
         "members": members,
         "shared": ["edges", "metrics_step"],
-        "wall_seconds": 0.1,
-        "member_steps": sum(run.train.steps for run in runs),
+        "wall_seconds": steps / rate if rate else 0.1,
+        "member_steps": steps,
     }
     return Result(tensors, metadata)
 
