@@ -80,6 +80,20 @@ def test_what_a_size_comes_from(cli, grid, tmp_path):
     assert f"error: {tmp_path}/g.yaml:1:1: " in broken.stderr
 
 
+def test_stacks_that_are_trained_as_one(cli, grid, tmp_path):
+    text = GRID.replace("optim.lr: [1, 2]", "graph.nodes: [15, 16]").replace(
+        "workers: 2", "workers: 1"
+    )
+    (tmp_path / "g.yaml").write_text(text)
+    head, _, *rows = cli("plan", grid).stdout.splitlines()[-6:]
+    assert head.split()[4:7] == ["runs", "stacks", "shared"]
+    assert [row.split("1 x 3")[1].split()[0] for row in rows] == ["1", "1", "2", "2"]
+    plan = json.loads(cli("plan", grid, "--json").stdout)
+    assert [stack["shared"] for stack in plan["stacks"]] == [1, 1, 2, 2]
+    never = cli("plan", grid, "--json", "--set", "execution.share_sizes=never").stdout
+    assert [stack["shared"] for stack in json.loads(never)["stacks"]] == [None] * 4
+
+
 def test_warnings_go_to_stderr(cli, grid):
     result = cli("plan", grid, "--set", "optim.lr=3", "--json")
     assert result.returncode == 0

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.outlook import Outlook, look_ahead
 from geomem.train.sweep.overview import Row, Words, common_words, overview
 from geomem.train.sweep.plan import Stack, plan_stacks
+from geomem.train.sweep.sharing import Candidate, share_sizes
 from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.slots import Slots, resolve_slots
 from geomem.train.sweep.words import plural, size
@@ -36,7 +38,9 @@ def command(grid: Path, sets: tuple[str, ...], tuning: Path | None, as_json: boo
     A line stands for runs of the same shape: `3 x 64` are three stacks of 64 runs that are
     trained together. `parameters` are those of one run, `memory` is an estimate for one stack.
     `size from` tells what bounds a stack: the device's memory, a tuning file, or execution.stack
-    of the grid; more stacks than that are made where workers would idle at the end.
+    of the grid; more stacks than that are made where workers would idle at the end. Stacks with
+    the same number under `shared` differ in the size of their graphs and are trained as one, which
+    is estimated faster; each leaves its own pack.
 
     \b
     Examples:
@@ -52,10 +56,25 @@ def command(grid: Path, sets: tuple[str, ...], tuning: Path | None, as_json: boo
     for note in outlook.notes:
         click.echo(note, err=True)
     stacks = plan_stacks(loaded.runs, outlook.sizing, outlook.slots.count)
+    shared = _shared(stacks, execution, outlook)
     if as_json:
-        click.echo(json.dumps(_as_json(loaded, stacks, outlook)))
+        click.echo(json.dumps(_as_json(loaded, stacks, outlook, shared)))
     else:
-        _show(loaded, stacks, outlook)
+        _show(loaded, stacks, outlook, shared)
+
+
+def _shared(stacks: Sequence[Stack], execution: Execution, outlook: Outlook) -> list[int | None]:
+    """For each stack the number, from 1, of those it is trained with, if any."""
+    candidates = [
+        Candidate(stack.runs[0], len(stack.runs), max(run.train.steps for run in stack.runs))
+        for stack in stacks
+    ]
+    found: list[int | None] = [None] * len(stacks)
+    jobs = share_sizes(candidates, execution, outlook.sizing, outlook.slots)
+    for number, job in enumerate((job for job in jobs if len(job) > 1), 1):
+        for place in job:
+            found[place] = number
+    return found
 
 
 def _slots(execution: Execution) -> Slots:
@@ -67,7 +86,9 @@ def _slots(execution: Execution) -> Slots:
         return Slots("cuda", 1 if wanted == "auto" else wanted, 1)
 
 
-def _show(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> None:
+def _show(
+    loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook, shared: Sequence[int | None]
+) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
@@ -75,26 +96,33 @@ def _show(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> None:
     total = f"{plural(len(loaded.runs), 'run')} in {plural(len(stacks), 'stack')} for {workers}"
     console.print(f"{loaded.name}: {total}")
     rows = overview(stacks)
-    shared = common_words(rows)
-    for name, words in shared.items():
+    common = common_words(rows)
+    for name, words in common.items():
         if words:
             console.print(f"  every {name}: {' '.join(words)}")
-    console.print(_table(rows, shared, outlook.sizing))
+    console.print(_table(rows, common, shared, outlook.sizing))
 
 
-def _table(rows: Sequence[Row], shared: dict[str, Words], sizing: Sizing) -> Table:
+def _table(
+    rows: Sequence[Row], common: dict[str, Words], shared: Sequence[int | None], sizing: Sizing
+) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in shared:
+    for name in common:
         table.add_column(name, overflow="fold")
-    for name in ("runs", "stacks", "parameters", "memory"):
+    is_shared = any(shared)
+    for name in ("runs", "stacks", *["shared"] * is_shared, "parameters", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("size from", no_wrap=True)
+    numbers = iter(shared)
     for row in rows:
         labels = [
-            " ".join([words[0], *(word for word in words[1:] if word not in shared[name])])
+            " ".join([words[0], *(word for word in words[1:] if word not in common[name])])
             for name, words in row.words.items()
         ]
-        table.add_row(*labels, *_numbers(row), sizing.source(row.key))
+        runs, stacks, *rest = _numbers(row)
+        own = dict.fromkeys(islice(numbers, len(row.members)))
+        together = [" ".join(str(number) for number in own if number)] * is_shared
+        table.add_row(*labels, runs, stacks, *together, *rest, sizing.source(row.key))
     return table
 
 
@@ -105,7 +133,9 @@ def _numbers(row: Row) -> tuple[str, ...]:
     return f"{row.runs:,}", stacks, f"{row.parameters:,}", size(row.memory)
 
 
-def _as_json(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> dict[str, object]:
+def _as_json(
+    loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook, shared: Sequence[int | None]
+) -> dict[str, object]:
     rows = [(row, members) for row in overview(stacks) for members in row.members]
     return {
         "name": loaded.name,
@@ -120,10 +150,11 @@ def _as_json(loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook) -> dic
                 **{name: " ".join(words) for name, words in row.words.items()},
                 "members": members,
                 "size_from": outlook.sizing.source(row.key),
+                "shared": number,
                 "parameters": row.parameters,
                 "memory": row.memory,
                 "runs": stack.run_ids,
             }
-            for stack, (row, members) in zip(stacks, rows, strict=True)
+            for stack, (row, members), number in zip(stacks, rows, shared, strict=True)
         ],
     }

@@ -16,6 +16,8 @@ class Execution(Section):
     """Where to train; auto: CUDA when there is one."""
     stack: Count = "auto"
     """Members per stack at most; auto: as many as memory and throughput allow."""
+    share_sizes: Literal["auto", "never"] = "auto"
+    """Train stacks of graphs of different sizes as one; auto: where that is estimated faster."""
     workers: Count = "auto"
     """Processes per node; auto: one per GPU, or per core."""
     threads: Count = "auto"

@@ -1,6 +1,6 @@
-"""One stack, from the configurations of its runs to the tensors of its pack."""
+"""Stacks, from the configurations of their runs to the tensors of their packs."""
 
-from geomem.train.stack.loop import Interrupted, Progress, train_stack
+from geomem.train.stack.loop import Interrupted, Progress, train_stack, train_stacks
 from geomem.train.stack.result import StackResult
 
-__all__ = ["Interrupted", "Progress", "StackResult", "train_stack"]
+__all__ = ["Interrupted", "Progress", "StackResult", "train_stack", "train_stacks"]

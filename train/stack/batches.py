@@ -10,13 +10,16 @@ from geomem.kernels import LinearCrossEntropy, Targets, linear_cross_entropy
 from geomem.models import Dropout, Model, Segment, output_matrix
 from geomem.train.config.run import RunConfig
 from geomem.train.stack.members import Stage
-from geomem.train.stack.sampling import EpochStream
+from geomem.train.stack.sampling import EpochStreams
 from geomem.train.tasks.in_weights import Tables
 
 
 @dataclass(frozen=True)
 class Part:
-    """A segment whose last L positions predict: targets [K, B*L], or several per sequence."""
+    """A segment whose last L positions predict: targets [K, B*L], or several per sequence.
+
+    A target -1 does not count.
+    """
 
     segment: Segment
     targets: Tensor | Targets
@@ -24,7 +27,7 @@ class Part:
 
 
 def gather_rows(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows [K, B] of a table [K, P, ...] -> [K, B, ...]."""
+    """Rows [K, B] of a table [K, P, ...] -> [K, B, ...]; row -1 is the last one."""
     member = torch.arange(table.shape[0], device=table.device)[:, None]
     return table[member, rows]
 
@@ -33,10 +36,16 @@ def edge_part(tables: Tables, first: int = 0, last: int | None = None) -> Part:
     """Edge examples with equal prefixes computed once; rows [first, last) of the prefixes."""
     edges = tables.edges
     prefixes = edges.prefixes[:, first:last]
-    inside = (edges.row >= first) & (edges.row < first + prefixes.shape[1])
-    row = (edges.row[inside] - first).expand(prefixes.shape[0], -1).contiguous()
-    targets = Targets(row, edges.target[:, inside], torch.ones(row.shape, device=row.device))
-    return Part(Segment(prefixes[:, :, None], tables.edge_tag), targets, 1)
+    begin = (edges.row < first).sum(1, keepdim=True)
+    count = (edges.row < first + prefixes.shape[1]).sum(1, keepdim=True) - begin
+    places = torch.arange(int(count.max()), device=count.device)
+    valid = places < count
+    at = (begin + places).clamp(max=edges.row.shape[1] - 1)
+    row = (edges.row.gather(1, at) - first).masked_fill_(~valid, -1)
+    token = edges.target.gather(1, at).masked_fill_(~valid, 0)
+    return Part(
+        Segment(prefixes[:, :, None], tables.edge_tag), Targets(row, token, valid.float()), 1
+    )
 
 
 def sampled_edge_part(tables: Tables, rows: Tensor) -> Part:
@@ -63,13 +72,13 @@ class Batches:
         self._tables, self._stage = tables, stage
         self._edge_stream = self._path_stream = None
         if train.edge_batch != "all":
-            size = tables.edges.source.shape[1]
-            self._edge_stream = EpochStream(seeds, "edge order", size, train.edge_batch, device)
+            sizes = (tables.edges.target >= 0).sum(1).tolist()
+            self._edge_stream = EpochStreams(seeds, "edge order", sizes, train.edge_batch, device)
         else:
             self._all_edges = edge_part(tables)
         if tables.paths is not None and train.path_batch != "all":
-            size = tables.paths.train.shape[1]
-            self._path_stream = EpochStream(seeds, "path order", size, train.path_batch, device)
+            sizes = (tables.paths.train >= 0).sum(1).tolist()
+            self._path_stream = EpochStreams(seeds, "path order", sizes, train.path_batch, device)
         elif tables.paths is not None:
             self._all_paths = path_part(tables, tables.paths.train)
 
@@ -126,14 +135,18 @@ def predict(
     dropout: Dropout | None = None,
     metrics: bool = False,
     products: torch.dtype | None = None,
+    vocab_sizes: Tensor | None = None,
 ) -> LinearCrossEntropy:
     """Run the model over the parts and score their targets; rows follow the parts in order.
 
-    products: type in which hidden states are scored; null for that which they have.
+    products: type in which hidden states are scored; null for that which they have. vocab_sizes:
+    int64 [K], how many tokens each member knows, if not all of the model's.
     """
     hidden = model.hidden(params, [part.segment for part in parts], dropout)
     rows = [h[:, :, -p.length :].flatten(1, 2) for h, p in zip(hidden, parts, strict=True)]
     targets = join_targets(parts)
     x = torch.cat(rows, 1)
     matrix = output_matrix(params)
-    return linear_cross_entropy(x.to(products or x.dtype), matrix, targets, metrics=metrics)
+    return linear_cross_entropy(
+        x.to(products or x.dtype), matrix, targets, vocab_sizes=vocab_sizes, metrics=metrics
+    )

@@ -7,8 +7,8 @@ so nothing has to be decoded.
 import torch
 from torch import Tensor
 
-from geomem.models import Model
-from geomem.train.stack.batches import edge_part, path_part, predict
+from geomem.models import Model, output_matrix
+from geomem.train.stack.batches import edge_part, gather_rows, path_part, predict
 from geomem.train.tasks.in_weights import Tables
 
 CHUNK_ELEMENTS = 1 << 22  # K * rows * width of the hidden states of one pass
@@ -35,17 +35,18 @@ def _chunk(params: dict[str, Tensor], tokens: int) -> int:
 
 
 def _evaluate_edges(model: Model, params: dict[str, Tensor], tables: Tables) -> dict[str, Tensor]:
-    prefixes, examples = tables.edges.prefixes.shape[1], tables.edges.source.shape[1]
-    step = _chunk(params, 1)
+    step, known = _chunk(params, 1), _vocab_sizes(params, tables)
     sums: list[Tensor] = []
-    for first in range(0, prefixes, step):
+    for first in range(0, tables.edges.prefixes.shape[1], step):
         part = edge_part(tables, first, first + step)
-        result = predict(model, params, [part], metrics=True)
+        result = predict(model, params, [part], metrics=True, vocab_sizes=known)
         assert not isinstance(part.targets, Tensor)
-        hits = result.argmax.gather(1, part.targets.row) == part.targets.token
+        row, token, _ = part.targets
+        hits = (result.argmax.gather(1, row.clamp(min=0)) == token) & (row >= 0)
         recovered = (result.rank == 0) & (result.ties == 0)
-        sums.append(torch.stack([result.row_loss.sum(1), hits.sum(1), recovered.sum(1)]))
-    loss, hits, recovered = torch.stack(sums).sum(0).float()
+        counts = [t.sum(1) for t in (hits, recovered, row >= 0, result.rank >= 0)]
+        sums.append(torch.stack([result.row_loss.sum(1), *counts]))
+    loss, hits, recovered, examples, prefixes = torch.stack(sums).sum(0).float()
     return {
         "edge_loss": loss / examples,
         "edge_accuracy": hits / examples,
@@ -57,22 +58,32 @@ def _evaluate_paths(model: Model, params: dict[str, Tensor], tables: Tables) -> 
     paths = tables.paths
     assert paths is not None
     K, P, length = paths.targets.shape
-    step = _chunk(params, paths.tokens.shape[2] + 1)
+    step, known = _chunk(params, paths.tokens.shape[2] + 1), _vocab_sizes(params, tables)
     rights, losses = [], []
     for first in range(0, P, step):
         rows = torch.arange(first, min(P, first + step), device=paths.tokens.device)
         part = path_part(tables, rows.expand(K, -1))
-        result = predict(model, params, [part], metrics=True)
+        result = predict(model, params, [part], metrics=True, vocab_sizes=known)
         assert isinstance(part.targets, Tensor)
         rights.append(result.argmax.eq(part.targets).view(K, -1, length))
         losses.append(result.row_loss.view(K, -1, length))
     right, loss = torch.cat(rights, 1), torch.cat(losses, 1)
-    member = torch.arange(K, device=right.device)[:, None]
-    held_out = right[member, paths.held_out]
+    held_out = gather_rows(right, paths.held_out)
+    target_accuracy = _mean(held_out, paths.held_out)
     return {
-        "path_loss": loss[member, paths.held_out].mean((1, 2)).float(),
-        "exact_match": held_out.all(2).float().mean(1),
-        "first_hop": held_out[:, :, paths.first_hop].float().mean(1),
-        "target_accuracy": held_out.float().mean(1),
-        "train_exact_match": right[member, paths.train].all(2).float().mean(1),
+        "path_loss": _mean(gather_rows(loss, paths.held_out).mean(2), paths.held_out),
+        "exact_match": _mean(held_out.all(2), paths.held_out),
+        "first_hop": target_accuracy[:, paths.first_hop],
+        "target_accuracy": target_accuracy,
+        "train_exact_match": _mean(gather_rows(right, paths.train).all(2), paths.train),
     }
+
+
+def _mean(values: Tensor, rows: Tensor) -> Tensor:
+    """Mean of values [K, B, ...] over the rows [K, B] that are no padding; there it is 0."""
+    count = (rows >= 0).sum(1).view(-1, *[1] * (values.dim() - 2))
+    return (values.float().sum(1) / count).float()
+
+
+def _vocab_sizes(params: dict[str, Tensor], tables: Tables) -> Tensor | None:
+    return tables.known_tokens(output_matrix(params).shape[1])

@@ -48,6 +48,9 @@ class FactsTask:
         task = self._task
         return 0 if self._own_tables or task.hops > 1 else task.subjects + task.relations
 
+    def known_tokens(self, vocab: int) -> Tensor | None:
+        """See `Task.known_tokens`."""
+
     def enter(self, stage: Stage) -> None:
         """See `Task.enter`."""
 

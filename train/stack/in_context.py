@@ -37,6 +37,9 @@ class InContextTask:
         self.vocab = FIRST_NODE + label_count(graph, task)
         self.context = context_length(graph, task)
 
+    def known_tokens(self, vocab: int) -> Tensor | None:
+        """See `Task.known_tokens`."""
+
     def enter(self, stage: Stage) -> None:
         """See `Task.enter`; every step draws anew."""
 

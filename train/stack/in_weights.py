@@ -1,6 +1,7 @@
 """The in-weights task of a stack: tables of edge and path examples of one fixed graph."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,26 @@ from geomem.train.stack.batches import Batches, Part, gather_rows
 from geomem.train.stack.evaluation import evaluate
 from geomem.train.stack.members import Stage
 from geomem.train.tasks.in_weights import build_tables
+from geomem.train.tasks.padding import pad_tables
 
 
 class InWeightsTask:
-    """See `Task`; `tables` are on the stack's device."""
+    """See `Task`; `tables` are on the stack's device.
+
+    Members may have graphs of different sizes if their examples are of the same lengths; what is
+    in canonical order of nodes, and what a pack holds, then is for one graph's members alone.
+    """
 
     def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
         self._runs, self._device = runs, device
-        self.tables = build_tables(runs).to(device)
+        graphs = groupby(runs, key=lambda run: run.graph)
+        parts = [build_tables(list(members)) for _, members in graphs]
+        self.tables = pad_tables(parts).to(device)
         self.vocab, self.context = self.tables.vocab, self.tables.context
+
+    def known_tokens(self, vocab: int) -> Tensor | None:
+        """See `Task.known_tokens`."""
+        return self.tables.known_tokens(vocab)
 
     def enter(self, stage: Stage) -> None:
         """See `Task.enter`."""

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from geomem.models import Model, Neighbours, Node2Vec
+from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
 from geomem.train.stack.compiled import Compiled
 from geomem.train.stack.in_weights import InWeightsTask
@@ -47,7 +47,8 @@ class TokenLearner:
         self._task, self._model, self._state = task, model, state
         device = state.active.device
         trained = Compiled(model) if compile else model  # evaluations have too many shapes
-        self._step = Step(runs, trained, state, Settings(runs, device))
+        known = task.known_tokens(output_matrix(state.arena.params).shape[1])
+        self._step = Step(runs, trained, state, Settings(runs, device), known)
         self._replay = Replay(self._step) if device.type == "cuda" else None
         self.at_once = 1 if self._replay is None else GRAPH_STEPS
 

@@ -1,4 +1,4 @@
-"""Train one stack from its runs to the tensors of its pack."""
+"""Train stacks from their runs to the tensors of their packs."""
 
 import contextlib
 import time
@@ -23,7 +23,7 @@ from geomem.train.stack.members import (
     rate_table,
     stages_of,
 )
-from geomem.train.stack.result import StackResult, collect, provenance
+from geomem.train.stack.result import Found, StackResult, collect, provenance
 from geomem.train.stack.state import State
 
 REPORT_SECONDS = 0.5
@@ -175,12 +175,41 @@ def train_stack(
 ) -> StackResult:
     """Train runs of one shape together and return the tensors and metadata of their pack.
 
+    See `train_stacks`.
+    """
+    return train_stacks(
+        [runs],
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        keep_parameters=keep_parameters,
+        compile=compile,
+        report=report,
+        stop=stop,
+    )[0]
+
+
+def train_stacks(
+    stacks: Sequence[Sequence[RunConfig]],
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 300.0,
+    keep_parameters: bool = False,
+    compile: bool = False,
+    report: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> list[StackResult]:
+    """Train stacks as one and return the tensors and metadata of a pack for each.
+
+    Runs of one stack have one shape; those of several may differ in their graphs' sizes alone.
     checkpoint: file to continue from if it is of this stack, and to write every
     checkpoint_seconds; compile: fuse pointwise operations by torch.compile, which takes a while at
     first; report: called a few times per second; stop: asked after every step.
     Raises Interrupted, after writing the checkpoint, when stop() turns true.
     """
     begin = time.monotonic()
+    runs = [run for stack in stacks for run in stack]
     trainer = _Trainer(runs, torch.device(device), compile)
     if checkpoint is not None:
         checkpoints.load(checkpoint, runs, trainer.state)
@@ -203,6 +232,27 @@ def train_stack(
     with _denormals_flushed(), fast_products(place) as library, recorded_choices() as chosen:
         trainer.train(between)
     chosen["matrix_products"] = library
-    parts = collect(runs, trainer.task, trainer.state, keep_parameters)
+    parts = _collect(stacks, trainer, keep_parameters)
     wall = time.monotonic() - begin
-    return StackResult(parts.tensors, parts.metadata | provenance(device, chosen, wall))
+    return [
+        StackResult(
+            part.tensors,
+            part.metadata | provenance(device, chosen, wall * len(stack) / len(runs)),
+        )
+        for stack, part in zip(stacks, parts, strict=True)
+    ]
+
+
+def _collect(
+    stacks: Sequence[Sequence[RunConfig]], trainer: _Trainer, keep_parameters: bool
+) -> list[StackResult]:
+    found = Found.of(trainer.state)
+    if len(stacks) == 1:
+        return [collect(stacks[0], trainer.task, found, keep_parameters)]
+    results, first = [], 0
+    for runs in stacks:
+        task = build_task(runs, trainer.device)
+        own = found.of_stack(first, runs, task)
+        results.append(collect(runs, task, own, keep_parameters))
+        first += len(runs)
+    return results

@@ -1,6 +1,7 @@
 """Batches and dropout from counter-based streams: step s of a run is the same in every stack."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -37,6 +38,28 @@ class EpochStream:
             parts.append(self._order(epoch)[:, offset : offset + take])
             place += take
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+
+
+class EpochStreams:
+    """EpochStream of members whose tables differ in size; sizes: rows of each member's table."""
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        purpose: str,
+        sizes: Sequence[int],
+        batch: int,
+        device: torch.device,
+    ) -> None:
+        self._streams = []
+        for size, members in groupby(range(len(sizes)), key=lambda k: sizes[k]):
+            own = [seeds[k] for k in members]
+            self._streams.append(EpochStream(own, purpose, size, batch, device))
+
+    def batch(self, step: int) -> Tensor:
+        """See `EpochStream.batch`."""
+        parts = [stream.batch(step) for stream in self._streams]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 _FRACTION_BITS = 24

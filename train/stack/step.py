@@ -23,9 +23,15 @@ class Step:
     """
 
     def __init__(
-        self, runs: Sequence[RunConfig], model: Model, state: State, settings: Settings
+        self,
+        runs: Sequence[RunConfig],
+        model: Model,
+        state: State,
+        settings: Settings,
+        known_tokens: Tensor | None = None,
     ) -> None:
         self._model, self._state, self._settings = model, state, settings
+        self._known_tokens = known_tokens
         self._clock = torch.zeros(2, dtype=torch.int64, device=state.active.device)
         # The parameters stay in float32; what a product takes of them is a copy for the step.
         self._products = torch.bfloat16 if runs[0].train.precision == "bf16" else None
@@ -60,7 +66,10 @@ class Step:
         if self._products is not None:
             half = {name: params[name].to(self._products) for name in self._weights}
             params = params | half
-        loss = predict(self._model, params, parts, dropout, products=self._products).loss
+        known, products = self._known_tokens, self._products
+        loss = predict(
+            self._model, params, parts, dropout, products=products, vocab_sizes=known
+        ).loss
         # The sum couples nothing: each member's loss depends on its own parameters alone.
         state.arena.take_gradients(loss.sum())
         return loss.detach()

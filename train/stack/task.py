@@ -22,6 +22,10 @@ class Task(Protocol):
     @property
     def context(self) -> int: ...
 
+    def known_tokens(self, vocab: int) -> Tensor | None:
+        """Return how many of a model's `vocab` tokens each member knows, int64 [K]; None: all."""
+        ...
+
     def enter(self, stage: Stage) -> None:
         """Prepare for the steps of a stage."""
         ...

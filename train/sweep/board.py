@@ -12,9 +12,12 @@ from geomem.train.sweep.plan import plan_stacks, stack_key
 from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.state import State
 
+Job = tuple[Group, ...]
+"""A stack, or several that are trained as one."""
+
 
 class Board:
-    """The stacks that one driver has to train, the costliest first, as `sizing` estimates it.
+    """The jobs that one driver has to do, the costliest first, as `sizing` estimates it.
 
     Raises DiskError from the journal.
     """
@@ -22,7 +25,7 @@ class Board:
     def __init__(
         self,
         state: State,
-        groups: Iterable[Group],
+        jobs: Iterable[Job],
         folder: Folder,
         journal: Journal,
         retries: int,
@@ -31,28 +34,44 @@ class Board:
         self.events: list[Event] = []
         self._state, self._folder, self._journal = state, folder, journal
         self._sizing = sizing
-        self._waiting = deque(sorted(groups, key=self._cost, reverse=True))
+        self._waiting = deque(sorted(jobs, key=self._cost, reverse=True))
         self._limits = dict(state.limits)
-        self._deaths: Counter[str] = Counter()
+        self._deaths: Counter[tuple[str, ...]] = Counter()
         self._retries = retries
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self) -> Group | None:
-        """The next stack, no larger than memory is known to allow; None when there is none."""
+    def take(self) -> Job | None:
+        """The next job, no larger than memory is known to allow; None when there is none."""
         while self._waiting:
-            group = self._waiting.popleft()
-            size = len(group.runs)
-            limit = self._limits.get(self._key(group), size) if self._limits else size
-            if size <= limit:
-                return group
-            self._split(group, limit)
+            job = self._waiting.popleft()
+            limit = self._limit(job)
+            if limit is None:
+                return job
+            if len(job) > 1:
+                self.separate(job)
+            elif limit < len(job[0].runs):
+                self._split(job[0], limit)
+            else:
+                return job
         return None
 
-    def put_back(self, group: Group) -> None:
+    def _limit(self, job: Job) -> int | None:
+        """The most members, where memory once ran out for stacks like those of the job."""
+        if not self._limits:
+            return None
+        found = (self._limits.get(self._key(group)) for group in job)
+        return min((limit for limit in found if limit is not None), default=None)
+
+    def put_back(self, job: Job) -> None:
         """To be taken next."""
-        self._waiting.appendleft(group)
+        self._waiting.appendleft(job)
+
+    def separate(self, job: Job) -> None:
+        """Put the stacks of a job back, to be trained one after the other."""
+        self._folder.forget(job[0].stack)
+        self._waiting.extendleft((group,) for group in reversed(job))
 
     def configs(self, group: Group) -> list[dict[str, Any]]:
         """The configuration of each member."""
@@ -74,10 +93,11 @@ class Board:
         self._folder.forget(group.stack)
         return event
 
-    def died(self, group: Group) -> bool:
-        """Count the death of the stack's worker; tell whether the stack may try again."""
-        self._deaths[group.stack] += 1
-        return self._deaths[group.stack] <= self._retries
+    def died(self, job: Job) -> bool:
+        """Count the death of the job's worker; tell whether the job may be tried again."""
+        stacks = tuple(group.stack for group in job)
+        self._deaths[stacks] += 1
+        return self._deaths[stacks] <= self._retries
 
     def halve(self, group: Group) -> bool:
         """Memory ran out: remember the size; tell whether there was anything to halve."""
@@ -94,15 +114,19 @@ class Board:
         self._note(Split(stack=group.stack, key=key, members=members, into=into))
         self._limits[key] = min(members, self._limits.get(key, members))
         self._folder.forget(group.stack)
-        self._waiting.extendleft(reversed(into))
+        self._waiting.extendleft((part,) for part in reversed(into))
 
     def _steps(self, group: Group) -> list[int]:
         return [int(config["train"]["steps"]) for config in self.configs(group)]
 
-    def _cost(self, group: Group) -> float:
-        first, steps = self._first(group), self._steps(group)
-        cost = self._sizing.step_cost(stack_key(first), first)
-        return cost.launch * max(steps) + cost.member * sum(steps)
+    def _cost(self, job: Job) -> float:
+        """At most: launches of several stacks are shared."""
+        total = 0.0
+        for group in job:
+            first, steps = self._first(group), self._steps(group)
+            cost = self._sizing.step_cost(stack_key(first), first)
+            total += cost.launch * max(steps) + cost.member * sum(steps)
+        return total
 
     def _key(self, group: Group) -> str:
         return stack_key(self._first(group))

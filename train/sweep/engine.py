@@ -11,9 +11,9 @@ from pathlib import Path
 
 from geomem.train.config.execution import Execution
 from geomem.train.sweep import protocol
-from geomem.train.sweep.board import Board
+from geomem.train.sweep.board import Board, Job
 from geomem.train.sweep.errors import EngineError, FolderError
-from geomem.train.sweep.events import EVENT, Committed, Group
+from geomem.train.sweep.events import Committed, Group
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.process import Worker
 from geomem.train.sweep.signals import Interruption
@@ -43,7 +43,7 @@ class _Slot:
     number: int
     log: Path
     worker: Worker | None = None
-    group: Group | None = None
+    job: Job | None = None
     false_starts: int = field(default=0)
 
 
@@ -87,43 +87,49 @@ class Engine:
 
     @property
     def _busy(self) -> list[_Slot]:
-        return [slot for slot in self._slots if slot.group]
+        return [slot for slot in self._slots if slot.job]
 
     def _fill(self) -> None:
         if self._signal.name:
             self._obey()
         for slot in self._slots:
-            if slot.group is None and self._deadline is None:
-                slot.group = self._board.take()
-                if slot.group:
+            if slot.job is None and self._deadline is None:
+                slot.job = self._board.take()
+                if slot.job:
                     self._start(slot)
                 else:
                     self._dismiss(slot)
 
     def _start(self, slot: _Slot) -> None:
-        assert slot.group
-        resumed = self._folder.checkpoint(slot.group.stack).exists()
-        self._tally.began(slot.number, self._board.steps(slot.group), resumed)
+        assert slot.job
+        resumed = self._folder.checkpoint(slot.job[0].stack).exists()
+        steps = sum(self._board.steps(group) for group in slot.job)
+        self._tally.began(slot.number, len(slot.job), steps, resumed)
         if slot.worker is None:
             environment = self._means.slots.environment(slot.number)
             slot.worker = Worker(self._means.command, environment, slot.log)
             self._selector.register(slot.worker, selectors.EVENT_READ, slot)
-        slot.worker.send(self._job(slot.group))
+        slot.worker.send(self._order(slot.job))
 
-    def _job(self, group: Group) -> protocol.Job:
+    def _order(self, job: Job) -> protocol.Job:
         execution = self._means.execution
         return protocol.Job(
-            stack=group.stack,
-            attempt=group.attempt,
-            runs=list(group.runs),
-            configs=self._board.configs(group),
-            pack=str(self._folder.new_pack(group.stack).absolute()),
-            checkpoint=str(self._folder.checkpoint(group.stack).absolute()),
+            stacks=[self._stack(group) for group in job],
+            checkpoint=str(self._folder.checkpoint(job[0].stack).absolute()),
             checkpoint_seconds=execution.checkpoint_seconds,
             parameters=execution.parameters,
             compile=execution.compile,
             device=self._means.slots.device,
             threads=self._means.slots.threads,
+        )
+
+    def _stack(self, group: Group) -> protocol.StackJob:
+        return protocol.StackJob(
+            stack=group.stack,
+            attempt=group.attempt,
+            runs=list(group.runs),
+            configs=self._board.configs(group),
+            pack=str(self._folder.new_pack(group.stack).absolute()),
         )
 
     def _listen(self) -> None:
@@ -148,38 +154,47 @@ class Engine:
                 slot.worker.is_ready, slot.false_starts = True, 0
             case protocol.Step(member_steps, loss):
                 self._tally.stepped(slot.number, member_steps, loss)
-            case protocol.Done(body):
-                self._commit(slot, body)
+            case protocol.Done(bodies):
+                self._commit(slot, bodies)
             case protocol.Stopped():
                 self._return(slot)
             case protocol.Failure(kind, cause):
                 self._failed(slot, kind, cause)
 
-    def _commit(self, slot: _Slot, body: dict[str, object]) -> None:
-        event = EVENT.validate_python(body)
-        assert slot.group
-        assert isinstance(event, Committed)
-        self._board.commit(slot.group, event)
-        self._tally.committed(slot.number, event)
-        slot.group = None
+    def _commit(self, slot: _Slot, bodies: list[dict[str, object]]) -> None:
+        assert slot.job
+        events = [Committed.model_validate(body) for body in bodies]
+        for group, event in zip(slot.job, events, strict=True):
+            self._board.commit(group, event)
+        self._tally.committed(slot.number, events)
+        slot.job = None
 
     def _return(self, slot: _Slot) -> None:
-        if slot.group:
-            self._board.put_back(slot.group)
+        if slot.job:
+            self._board.put_back(slot.job)
         self._tally.returned(slot.number)
-        slot.group = None
+        slot.job = None
+
+    def _separate(self, slot: _Slot, job: Job, cause: str) -> None:
+        """What one stack of a job cannot do is no reason to give up the others."""
+        self._tally.note(f"{cause}: {len(job)} stacks trained as one go on by themselves")
+        self._board.separate(job)
+        self._tally.returned(slot.number)
+        slot.job = None
 
     def _failed(self, slot: _Slot, kind: str, cause: str) -> None:
-        assert slot.group
+        assert slot.job
         if kind == "disk":
             self._disk = self._disk or cause
             self._return(slot)
             self._stop()
-        elif kind == "memory" and self._board.halve(slot.group):
-            size = len(slot.group.runs)
+        elif len(slot.job) > 1:
+            self._separate(slot, slot.job, "out of memory" if kind == "memory" else cause)
+        elif kind == "memory" and self._board.halve(slot.job[0]):
+            size = len(slot.job[0].runs)
             self._tally.note(f"out of memory with {size} runs in a stack: going on with halves")
             self._tally.returned(slot.number, split=True)
-            slot.group = None
+            slot.job = None
         else:
             self._set_aside(slot, f"out of memory (oom): {cause}" if kind == "memory" else cause)
         # Memory may be in pieces, a CUDA context lost: the next stack gets a fresh process.
@@ -189,13 +204,15 @@ class Engine:
         assert slot.worker
         cause, is_ready = slot.worker.end(), slot.worker.is_ready
         tail = slot.worker.tail()
-        if slot.group is None or self._deadline is not None:
+        if slot.job is None or self._deadline is not None:
             self._return(slot)
         elif not is_ready:
             self._false_start(slot, cause, tail)
-        elif self._board.died(slot.group):
+        elif self._board.died(slot.job):
             self._tally.note(f"{cause}; its stack starts again from its checkpoint")
             self._return(slot)
+        elif len(slot.job) > 1:
+            self._separate(slot, slot.job, cause)
         else:
             self._set_aside(slot, f"{cause}, more often than execution.retries allows")
         self._dismiss(slot)
@@ -207,12 +224,13 @@ class Engine:
         self._return(slot)
 
     def _set_aside(self, slot: _Slot, cause: str) -> None:
-        assert slot.group
+        assert slot.job
         assert slot.worker
+        (group,) = slot.job
         log = f"{self._folder.logs.name}/{slot.log.name}"
-        event = self._board.fail(slot.group, cause, log, slot.worker.tail())
-        self._tally.failed(slot.number, event, len(slot.group.runs))
-        slot.group = None
+        event = self._board.fail(group, cause, log, slot.worker.tail())
+        self._tally.failed(slot.number, event, len(group.runs))
+        slot.job = None
 
     def _obey(self) -> None:
         if self._signal.name and self._deadline is None:

@@ -113,12 +113,15 @@ class Gauge:
 
     def _job(self, runs: Sequence[RunConfig]) -> protocol.Job:
         self._jobs += 1
-        return protocol.Job(
+        stack = protocol.StackJob(
             stack=f"{self._jobs:016x}",
             attempt=0,
             runs=[run_id(run) for run in runs],
             configs=[run.model_dump(mode="json") for run in runs],
             pack=str(self._folder / f"{self._jobs:016x}-00000000.safetensors"),
+        )
+        return protocol.Job(
+            stacks=[stack],
             checkpoint=None,
             checkpoint_seconds=1e9,
             parameters=False,
@@ -163,7 +166,7 @@ class Gauge:
                     track.stepped(steps)
                 case protocol.Stopped():
                     track.idle = True
-                case protocol.Done(event):
+                case protocol.Done([event]):
                     (self._folder / str(event["pack"])).unlink(missing_ok=True)
                     track.idle = True
                     if not stopping:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from geomem.train.config.graph import file_fields
 from geomem.train.config.run import RunConfig, canonical_json, run_id
@@ -32,6 +33,11 @@ def stack_key(run: RunConfig) -> str:
     Left out is what each member may have its own of: seed, optimiser, initialisation, rate of
     dropout (but not whether there is any), number of steps, early stop; and places of files.
     """
+    return canonical_json(stack_fields(run))
+
+
+def stack_fields(run: RunConfig) -> dict[str, Any]:
+    """See `stack_key`."""
     payload = run.model_dump(
         mode="json",
         exclude={
@@ -43,7 +49,7 @@ def stack_key(run: RunConfig) -> str:
         },
     )
     payload["model"]["dropout"] = payload["model"].get("dropout", 0) > 0
-    return canonical_json(payload)
+    return payload
 
 
 def plan_stacks(

@@ -6,17 +6,24 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Job:
-    """Driver to worker: train a stack and write its pack. An empty line means: stop soon.
-
-    Without a place for a checkpoint, what is stopped is lost.
-    """
+class StackJob:
+    """One stack of a job, and where its pack goes."""
 
     stack: str
     attempt: int
     runs: list[str]
     configs: list[dict[str, Any]]
     pack: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Driver to worker: train stacks as one, write a pack each. An empty line means: stop soon.
+
+    Without a place for a checkpoint, what is stopped is lost.
+    """
+
+    stacks: list[StackJob]
     checkpoint: str | None
     checkpoint_seconds: float
     compile: bool
@@ -32,7 +39,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Step:
-    """How far the stack is; the loss is None while there is none."""
+    """How far the job is; the loss is None while there is none."""
 
     member_steps: int
     loss: float | None
@@ -40,9 +47,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Done:
-    """The pack is durable; `event` is the journal line that commits it."""
+    """The packs are durable; `events` are the journal lines that commit them, stack by stack."""
 
-    event: dict[str, Any]
+    events: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Failure:
-    """The stack cannot be trained; `cause` is one line for the user, the log has the rest."""
+    """The job cannot be done; `cause` is one line for the user, the log has the rest."""
 
     kind: Literal["error", "memory", "disk"]
     cause: str
@@ -75,6 +82,8 @@ def decode(line: bytes) -> Message:
     try:
         body = json.loads(line)
         kind = _KINDS[body.pop("message")]
+        if kind is Job:
+            body["stacks"] = [StackJob(**stack) for stack in body["stacks"]]
         return kind(**{field.name: body[field.name] for field in fields(kind)})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:80]!r}") from error

@@ -3,16 +3,18 @@
 import shlex
 from collections.abc import Sequence
 
-from geomem.train.config import RunConfig
+from geomem.train.config import RunConfig, canonical_json
 from geomem.train.config.execution import Execution
 from geomem.train.errors import GeomemError
-from geomem.train.sweep.board import Board
+from geomem.train.sweep.board import Board, Job
 from geomem.train.sweep.engine import WORKER, Engine, Means
+from geomem.train.sweep.events import Group
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
 from geomem.train.sweep.outlook import look_ahead
 from geomem.train.sweep.plan import Stack, plan_stacks
 from geomem.train.sweep.progress import display, say
+from geomem.train.sweep.sharing import Candidate, share_sizes
 from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
 from geomem.train.sweep.slots import resolve_slots
 from geomem.train.sweep.state import State
@@ -73,8 +75,8 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
     if not sweep.groups:
         say(f"{sweep.folder.root} is finished already, nothing to train")
         return _finish(sweep.folder, state, mine, again)
-    retries, sizing = means.execution.retries, means.sizing
-    board = Board(state, sweep.groups, sweep.folder, sweep.journal, retries, sizing)
+    jobs, retries = _jobs(sweep, means), means.execution.retries
+    board = Board(state, jobs, sweep.folder, sweep.journal, retries, means.sizing)
     if not quiet:
         say(_plan_line(sweep, means))
     with display(quiet) as shown:
@@ -92,6 +94,28 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
     say(f"interrupted by {signal.name}; {describe_counts(state.count(mine))}")
     say(f"The same command resumes:\n  {again}")
     return INTERRUPTED
+
+
+def _jobs(sweep: Sweep, means: Means) -> list[Job]:
+    """What to train, divided as if none of it were done: a resumed job finds its checkpoint."""
+    state, shard = sweep.state, sweep.shard
+    own = [
+        group
+        for group in state.current
+        if shard is None or state.owner(group, shard.count) == shard.index
+    ]
+    waiting = {group.stack for group in sweep.groups}
+    stacks = [_candidate(state, group) for group in own]
+    divided = share_sizes(stacks, means.execution, means.sizing, means.slots)
+    jobs = [tuple(own[at] for at in job if own[at].stack in waiting) for job in divided]
+    return [job for job in jobs if job]
+
+
+def _candidate(state: State, group: Group) -> Candidate:
+    configs = [state.line_of[run].config for run in group.runs]
+    steps = max(int(config["train"]["steps"]) for config in configs)
+    run = RunConfig.model_validate_json(canonical_json(configs[0]))
+    return Candidate(run, len(configs), steps, group.attempt)
 
 
 def _own_runs(sweep: Sweep) -> list[str]:

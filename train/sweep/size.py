@@ -8,7 +8,7 @@ from geomem.train.config.model import FeedForward, Mamba, ModelConfig, Node2Vec,
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts
 from geomem.train.sweep import recall_size
-from geomem.train.sweep.task_size import graph_counts, task_size
+from geomem.train.sweep.task_size import Work, graph_counts, task_size
 
 CHUNK_BYTES = 3 * 4 * 2**20
 """Of the logits that a whole stack holds at a time, their exponentials and their gradient."""
@@ -68,8 +68,13 @@ def step_operations(run: RunConfig) -> int:
     if isinstance(run.model, Recall):
         assert isinstance(run.task, Facts)
         return 6 * recall_size.operations(run.model, run.task, size)
-    dense = work.tokens * _dense_parameters(run.model)
-    return 6 * (dense + work.rows * size.vocabulary * D + 2 * work.pairs * _mixed(run.model))
+    return token_operations(run.model, work, size.vocabulary)
+
+
+def token_operations(model: ModelConfig, work: Work, vocabulary: int) -> int:
+    """The same for a model of tokens that does this work."""
+    dense = work.tokens * _dense_parameters(model)
+    return 6 * (dense + work.rows * vocabulary * model.width + 2 * work.pairs * _mixed(model))
 
 
 def _dense_parameters(model: ModelConfig) -> int:

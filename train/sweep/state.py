@@ -101,11 +101,16 @@ class State:
         return Counter(self.status(run) for run in runs)
 
     @cached_property
+    def current(self) -> list[Group]:
+        """The stacks that answer for the runs of the grid, in the order of the plan."""
+        wanted = dict.fromkeys(self.stack_of[run] for run in self._planned_order())
+        return [self.groups[stack] for stack in wanted]
+
+    @cached_property
     def pending(self) -> list[Group]:
         """Stacks to train, in the order of the plan."""
-        wanted = dict.fromkeys(self.stack_of[run] for run in self._planned_order())
-        open_ones = (s for s in wanted if s not in self.commits and s not in self.failures)
-        return [self.groups[stack] for stack in open_ones]
+        over = {*self.commits, *self.failures}
+        return [group for group in self.current if group.stack not in over]
 
     def _planned_order(self) -> Iterable[str]:
         return (line.run for line in self.lines if line.index is not None)

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,8 +25,9 @@ class Display(Protocol):
 
 @dataclass
 class _Flight:
-    """A stack in training; steps are member-steps, `start` those that a checkpoint had."""
+    """Stacks trained as one; steps are member-steps, `start` those that a checkpoint had."""
 
+    stacks: int
     planned: int
     start: int | None
     now: int = 0
@@ -47,23 +49,24 @@ class Tally:
         self._begin = time.monotonic()
         self._samples = deque([(self._begin, 0)])
 
-    def began(self, slot: int, planned_steps: int, resumed: bool) -> None:
-        """A stack starts; a resumed one begins to count with its first report."""
-        self._flights[slot] = _Flight(planned_steps, None if resumed else 0)
+    def began(self, slot: int, stacks: int, planned_steps: int, resumed: bool) -> None:
+        """A job starts; a resumed one begins to count with its first report."""
+        self._flights[slot] = _Flight(stacks, planned_steps, None if resumed else 0)
 
     def stepped(self, slot: int, member_steps: int, loss: float | None) -> None:
-        """A report from the stack in a slot."""
+        """A report from the job in a slot."""
         flight = self._flights[slot]
         if flight.start is None:
             flight.start = member_steps
         flight.now, flight.loss = member_steps, loss
 
-    def committed(self, slot: int, event: Committed) -> None:
-        """The stack is done."""
-        self.stepped(slot, event.member_steps, None)
-        for outcome in event.members:
+    def committed(self, slot: int, events: Sequence[Committed]) -> None:
+        """The stacks of a job are done."""
+        self.stepped(slot, sum(event.member_steps for event in events), None)
+        outcomes = [outcome for event in events for outcome in event.members]
+        for outcome in outcomes:
             self.counts[outcome.status] += 1
-        self._over(slot, len(event.members))
+        self._over(slot, len(outcomes))
 
     def failed(self, slot: int, event: Failed, runs: int) -> None:
         """The stack is set aside."""
@@ -128,11 +131,11 @@ class Tally:
     @property
     def flying(self) -> int:
         """Stacks in training."""
-        return len(self._flights)
+        return sum(flight.stacks for flight in self._flights.values())
 
     def _over(self, slot: int, runs: int) -> None:
         self.counts["pending"] -= runs
-        self.stacks_over += 1
+        self.stacks_over += self._flights[slot].stacks
         self._left -= self._flights[slot].planned
         self._land(slot)
 

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Trainer(NamedTuple):
-    """What trains: `train_stack`, the exception that it raises when stopped, a thread setter."""
+    """What trains: `train_stacks`, the exception that it raises when stopped, a thread setter."""
 
     train: Callable[..., Any]
     interrupted: type[Exception]
@@ -44,9 +44,9 @@ def load_trainer() -> Trainer:
     """The real one; imports torch."""
     import torch
 
-    from geomem.train.stack import Interrupted, train_stack
+    from geomem.train.stack import Interrupted, train_stacks
 
-    return Trainer(train_stack, Interrupted, torch.set_num_threads)
+    return Trainer(train_stacks, Interrupted, torch.set_num_threads)
 
 
 def main(load: Callable[[], Trainer] = load_trainer) -> None:
@@ -102,15 +102,17 @@ def _serve(
     say: Callable[[protocol.Message], None],
     stop: Callable[[], bool],
 ) -> None:
-    _log(f"stack {job.stack[:16]}: {len(job.runs)} runs on {job.device}")
+    name = " + ".join(f"stack {stack.stack[:16]}" for stack in job.stacks)
+    _log(f"{name}: {sum(len(stack.runs) for stack in job.stacks)} runs on {job.device}")
     try:
-        say(protocol.Done(_train(job, trainer, say, stop).model_dump(mode="json")))
+        events = _train(job, trainer, say, stop)
+        say(protocol.Done([event.model_dump(mode="json") for event in events]))
     except trainer.interrupted:
         say(protocol.Stopped())
     except Exception as error:
         traceback.print_exc()
         say(protocol.Failure(classify(error), one_line(error)))
-    _log(f"stack {job.stack[:16]}: over")
+    _log(f"{name}: over")
 
 
 def _train(
@@ -118,10 +120,10 @@ def _train(
     trainer: Trainer,
     say: Callable[[protocol.Message], None],
     stop: Callable[[], bool],
-) -> Committed:
+) -> list[Committed]:
     trainer.set_threads(job.threads)
-    result = trainer.train(
-        _configs(job),
+    results = trainer.train(
+        [_configs(stack) for stack in job.stacks],
         device=job.device,
         checkpoint=Path(job.checkpoint) if job.checkpoint else None,
         checkpoint_seconds=job.checkpoint_seconds,
@@ -130,6 +132,10 @@ def _train(
         report=lambda progress: say(_step(progress)),
         stop=stop,
     )
+    return [_keep(stack, found) for stack, found in zip(job.stacks, results, strict=True)]
+
+
+def _keep(job: protocol.StackJob, result: Any) -> Committed:
     path = Path(job.pack)
     metadata = {**result.metadata, "stack": job.stack, "attempt": job.attempt}
     info = write_pack(path, result.tensors, metadata)
@@ -147,7 +153,7 @@ def _train(
     )
 
 
-def _configs(job: protocol.Job) -> "Sequence[RunConfig]":
+def _configs(job: protocol.StackJob) -> "Sequence[RunConfig]":
     from geomem.train.config import RunConfig, canonical_json, run_id
 
     runs = [RunConfig.model_validate_json(canonical_json(config)) for config in job.configs]

@@ -24,8 +24,9 @@ from geomem.train.tasks.vocabulary import FIRST_NODE, Special
 class EdgeTable:
     """Edge examples u -> v. source, target: tokens, int64 [K, E].
 
-    Equal sources stand together: the examples of row r are those whose `row` [E] is r, and
-    prefixes [K, U] holds each source once.
+    Equal sources stand together: the examples of row r are those whose `row` [K, E] is r, and
+    prefixes [K, U] holds each source once. A member with fewer examples than others has padding
+    at the end: target -1, row U.
     """
 
     source: Tensor
@@ -39,7 +40,8 @@ class PathTable:
     """Path examples. tokens: int64 [K, P, T], what the model reads behind the task token.
 
     targets: int64 [K, P, L], predicted at the last L positions of tokens; first_hop: which target
-    is the first node after the root; train, held_out: int64 [K, ·], rows of the table.
+    is the first node after the root; train, held_out: int64 [K, ·], rows of the table, -1 for
+    padding at the end: the last row then is padding too, with targets -1.
     """
 
     tokens: Tensor
@@ -53,12 +55,13 @@ class PathTable:
 class Tables:
     """All that the members of a stack learn from.
 
-    vocab: number of tokens; node_token: int64 [K, n], the token of each node in canonical order;
+    graph: that of the first member, and of all unless the tables are padded; vocab_sizes: number
+    of tokens of each member; node_token: int64 [K, n], the token of each node in canonical order;
     edge_tag, path_tag: int64 [K, 0 or 1], the task token in front of each kind of example.
     """
 
     graph: Graph
-    vocab: int
+    vocab_sizes: tuple[int, ...]
     node_token: Tensor
     edges: EdgeTable
     paths: PathTable | None
@@ -66,15 +69,26 @@ class Tables:
     path_tag: Tensor
 
     @property
+    def vocab(self) -> int:
+        """Number of tokens of the largest vocabulary."""
+        return max(self.vocab_sizes)
+
+    @property
     def special_tokens(self) -> int:
         """Tokens in front of those of the nodes."""
-        return self.vocab - self.graph.n
+        return self.vocab_sizes[0] - self.graph.n
 
     @property
     def context(self) -> int:
         """Longest sequence, task token included."""
         tag = self.edge_tag.shape[1]
         return tag + max(1, self.paths.tokens.shape[2] if self.paths else 1)
+
+    def known_tokens(self, vocab: int) -> Tensor | None:
+        """Return `vocab_sizes`, int64 [K], for a model of `vocab` tokens; None if all are known."""
+        if all(size == vocab for size in self.vocab_sizes):
+            return None
+        return torch.tensor(self.vocab_sizes, device=self.node_token.device)
 
     def to(self, device: torch.device) -> "Tables":
         """Return the tables with every tensor on the device."""
@@ -107,9 +121,8 @@ def _edge_table(graph: Graph, task: InWeights, node_token: Tensor) -> EdgeTable:
     edges = edge_examples(graph, task)
     sources, row = np.unique(edges[:, 0], return_inverse=True)
     source, target = (node_token[:, torch.from_numpy(edges[:, i].copy())] for i in (0, 1))
-    return EdgeTable(
-        source, target, torch.from_numpy(row), node_token[:, torch.from_numpy(sources)]
-    )
+    rows = torch.from_numpy(row).expand(len(node_token), -1)
+    return EdgeTable(source, target, rows, node_token[:, torch.from_numpy(sources)])
 
 
 def _path_tokens(paths: Tensor, task: InWeights, targets: Tensor) -> Tensor:
@@ -169,7 +182,7 @@ def build_tables(runs: Sequence[RunConfig]) -> Tables:
     with_paths = task.recipe != "edges_only"
     return Tables(
         graph=graph,
-        vocab=special + graph.n,
+        vocab_sizes=(special + graph.n,) * len(runs),
         node_token=node_token,
         edges=_edge_table(graph, task, node_token),
         paths=_path_table(graph, task, node_token, seeds) if with_paths else None,

@@ -104,9 +104,9 @@ PARTS = [
     ("execution: {stack: 0}", "7:20: execution.stack: has to be at least 1, got 0"),
     ("execution: {device: gpu}", "7:21: execution.device: expected auto, cpu or cuda, "
                                  "got the text 'gpu'"),
-    ("execution: cpu", "7:1: execution: expected a mapping with device, stack, workers, threads, "
-                       "tuning, retries, checkpoint_seconds, compile, parameters, "
-                       "got the text 'cpu'"),
+    ("execution: cpu", "7:1: execution: expected a mapping with device, stack, share_sizes, "
+                       "workers, threads, tuning, retries, checkpoint_seconds, compile, "
+                       "parameters, got the text 'cpu'"),
     ("model: {width: 5}", "7:1: model: belongs under defaults, grid, zip or runs"),
     ("lr: 1", "7:1: lr: unknown key. Did you mean optim.lr under defaults?"),
     ("gird: {}", "7:1: gird: unknown key. Did you mean grid?"),

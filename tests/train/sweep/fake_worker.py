@@ -57,7 +57,10 @@ def misbehave(runs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def train(runs, *, device, checkpoint, checkpoint_seconds, keep_parameters, compile, report, stop):
+def train(
+    stacks, *, device, checkpoint, checkpoint_seconds, keep_parameters, compile, report, stop
+):
+    runs = [run for stack in stacks for run in stack]
     if "starts" in CONTROL:
         with open(CONTROL["starts"], "a") as file:
             file.write(f"{len(runs)} {checkpoint is not None and checkpoint.exists()}\n")
@@ -81,7 +84,8 @@ def train(runs, *, device, checkpoint, checkpoint_seconds, keep_parameters, comp
             last = time.monotonic()
         if stopping:
             raise Interrupted
-    return result(runs, state)
+    places = iter(state)
+    return [result(stack, np.stack([next(places) for _ in stack])) for stack in stacks]
 
 
 def result(runs, state):

@@ -21,9 +21,9 @@ def test_the_costliest_stack_is_handed_out_first(make_run, tmp_path):
         for stack in stacks
         for run, config in zip(stack.run_ids, stack.runs, strict=True)
     ]
-    groups = [Group(stack=stack.id, attempt=0, runs=stack.run_ids) for stack in stacks]
-    board = Board(State(lines, []), groups, Folder(tmp_path), None, 0, Sizing())
+    jobs = [(Group(stack=stack.id, attempt=0, runs=stack.run_ids),) for stack in stacks]
+    board = Board(State(lines, []), jobs, Folder(tmp_path), None, 0, Sizing())
     place = {stack.id: i for i, stack in enumerate(stacks)}
-    order = [place[board.take().stack] for _ in stacks]
+    order = [place[board.take()[0].stack] for _ in stacks]
     assert [len(stack.runs) for stack in stacks] == [2, 2, 2, 1]
     assert order == [1, 2, 3, 0]

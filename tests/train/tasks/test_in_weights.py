@@ -40,7 +40,7 @@ def test_edge_regimes(make_run, edges, self_edges, count):
         expected |= {(u, u) for u in range(tables.graph.n)}
     assert found == expected
     assert len(sources) == count
-    assert (table.prefixes[0][table.row] == table.source[0]).all()
+    assert (table.prefixes[0][table.row[0]] == table.source[0]).all()
 
 
 @pytest.mark.parametrize(
