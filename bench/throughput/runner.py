@@ -8,6 +8,7 @@ from geomem.bench.throughput.contestants import Contestant, Losses
 from geomem.bench.throughput.worker import Failure, Message, Ready, Window, serve
 
 PATIENCE_SECONDS = 5.0
+SLOWER = 5
 
 
 class Broken(Exception):
@@ -77,17 +78,25 @@ def _receive(pipe: Connection) -> Message:
 
 def take_turns(
     runners: Sequence[Runner], seconds: float, rounds: range, in_time: Callable[[], bool]
-) -> None:
-    """Fill `rates`: a window each per round, in an order that turns about; the first is for warmth.
+) -> dict[str, str]:
+    """Fill `rates`: a window each per round, in an order that turns about.
 
-    rounds: at least its start and at most its stop, as long as there is time.
+    rounds: at least its start and at most its stop, as long as there is time. A window before
+    them is for warmth; a peer that is SLOWER in it than the best of its side takes no part, and
+    what is returned says so under its name.
     """
-    order = list(runners)
-    for runner in order:
-        runner.window(seconds)
+    first = {runner.name: runner.window(seconds) for runner in runners}
+    slow: dict[str, str] = {}
+    for runner in runners:
+        best = max(first[r.name] for r in runners if r.side == runner.side)
+        if runner.side != "geomem" and first[runner.name] * SLOWER < best:
+            rate = first[runner.name]
+            slow[runner.name] = f"left out: {rate:.3g} steps/s, the best of its side has {best:.3g}"
+    order = [runner for runner in runners if runner.name not in slow]
     for done in range(rounds.stop):
         if done >= rounds.start and not in_time():
             break
         for runner in order:
             runner.rates.append(runner.window(seconds))
         order.reverse()
+    return slow

@@ -32,7 +32,8 @@ def step_point(name: str, point: StepPoint, means: Means) -> list[Row]:
         worst, broken = _compare(point, runners, means)
         runners = [r for r in runners if r.name not in broken]
         means.say(f"{name}: {len(runners)} contestants in turns")
-        _turns(runners, means)
+        broken |= _turns(runners, means)
+        runners = [r for r in runners if r.rates]
         run = timed_run(point.at(means.smoke), 0, 1)
         rows = step_rows(name, runners, examples_per_step(run))
     for row in rows:
@@ -43,10 +44,10 @@ def step_point(name: str, point: StepPoint, means: Means) -> list[Row]:
     ]
 
 
-def _turns(runners: Sequence[Runner], means: Means) -> None:
+def _turns(runners: Sequence[Runner], means: Means) -> dict[str, str]:
     until = time.monotonic() + means.seconds
     window, rounds = (SMOKE_WINDOW, SMOKE_ROUNDS) if means.smoke else (WINDOW, ROUNDS)
-    take_turns(runners, window, rounds, lambda: time.monotonic() < until)
+    return take_turns(runners, window, rounds, lambda: time.monotonic() < until)
 
 
 def _checked_steps(point: StepPoint, means: Means) -> int:

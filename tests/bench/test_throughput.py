@@ -116,6 +116,18 @@ def test_ratios_are_of_windows_of_one_round_with_the_best_loop():
     assert row.figures["cpu_over_loop"] == 1
 
 
+def test_a_peer_that_is_far_slower_than_another_of_its_side_takes_no_part():
+    one = _Fake("geomem K=1", "geomem", [1, 1])
+    many = _Fake("geomem K=9", "geomem", [9, 9])
+    fast = _Fake("loop, 1 thread", "loop", [6, 6])
+    slow = _Fake("loop, 2 threads", "loop", [1])
+    slower = _Fake("loop, compiled", "compiled", [1, 1])
+    left = take_turns([one, many, fast, slow, slower], 0.5, range(1, 1), in_time=lambda: True)
+    assert left == {"loop, 2 threads": "left out: 1 steps/s, the best of its side has 6"}
+    assert one.rates == slower.rates == [1]
+    assert not slow.rates
+
+
 def test_time_ends_the_rounds():
     fake = _Fake("ours", "geomem", range(9))
     take_turns([fake], 0.5, range(2, 8), in_time=lambda: False)
