@@ -64,6 +64,7 @@ def kernels(
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--seconds", type=click.FloatRange(min=1), default=120.0, help="Timing, per point.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="Against torch.compile too.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of a process on the CPU, at most.")
 @click.option("--profile", is_flag=True, help="Show where a step's time goes instead.")
 def throughput(
     points: tuple[str, ...],
@@ -73,6 +74,7 @@ def throughput(
     device: str,
     seconds: float,
     compiled: bool,
+    threads: int | None,
     profile: bool,
 ) -> None:
     """Compare training end to end with a plain PyTorch loop, with and without torch.compile.
@@ -93,7 +95,7 @@ def throughput(
 
     names = list(POINTS) if every else list(dict.fromkeys(points))
     try:
-        result = run(Request(names, device, smoke, seconds, compiled, profile, out))
+        result = run(Request(names, device, smoke, seconds, compiled, threads, profile, out))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except LossesDiffer as error:

@@ -33,7 +33,8 @@ def goal_point(name: str, point: GoalPoint, means: Means) -> list[Row]:
 def _row(name: str, goal: Goal, means: Means) -> Row:
     means.say(f"{name}: {goal.name}, to {goal.reaches:.0%}")
     begin = time.monotonic()
-    course = alone(train_to, goal, means.device)
+    threads = min(goal.threads, means.threads)
+    course = alone(train_to, goal, means.device, threads)
     seconds = time.monotonic() - begin
     best = max(course.accuracy)
     status = "ok" if best >= goal.reaches else f"not reached: {best:.3f} at best"
@@ -46,20 +47,20 @@ def _row(name: str, goal: Goal, means: Means) -> Row:
         "steps": course.steps[-1],
         "reaches": goal.reaches,
         "accuracy": course.accuracy[-1],
-        "threads": goal.threads,
+        "threads": threads,
         "peak_bytes": course.peak_bytes,
     }
     row.series = {"step": course.steps, "accuracy": course.accuracy, "loss": course.loss}
     return row
 
 
-def train_to(goal: Goal, device: str) -> Course:
+def train_to(goal: Goal, device: str, threads: int) -> Course:
     """Train until the goal is reached, or to the end of the run."""
     import torch
 
     from geomem.train.stack import train_stack
 
-    torch.set_num_threads(goal.threads)
+    torch.set_num_threads(threads)
     stop = {"metric": METRIC, "reaches": goal.reaches}
     config = {**goal.config, "train": {**goal.config["train"], "stop_when": stop}}
     result = train_stack([make_run(config, 0, goal.steps, goal.eval_every)], device=device)

@@ -12,12 +12,16 @@ NEEDS_CUDA = "skipped: needs a GPU"
 
 @dataclass(frozen=True)
 class Means:
-    """Where, how long and how: see `session.Request`; `say` takes a line of progress."""
+    """Where, how long and how: see `session.Request`; `say` takes a line of progress.
+
+    threads: of one process on a CPU, at most.
+    """
 
     device: str
     smoke: bool
     seconds: float
     compiled: bool
+    threads: int
     say: Callable[[str], None]
 
 

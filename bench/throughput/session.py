@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from geomem.bench import record
 from geomem.bench.kernels import resolve_device
 from geomem.bench.machine import environment
@@ -34,8 +36,9 @@ SECONDS = 120.0  # of windows, at a point
 class Request:
     """What to run: names of POINTS, where, how, and where the files go.
 
-    seconds: of windows at each point; compiled: also against torch.compile; profile: show where
-    the time of geomem's step goes, and time nothing else.
+    seconds: of windows at each point; compiled: also against torch.compile; threads: of one process
+    on a CPU at most, None for as many as PyTorch takes by itself; profile: show where the time of
+    geomem's step goes, and time nothing else.
     """
 
     points: Sequence[str]
@@ -43,6 +46,7 @@ class Request:
     smoke: bool = False
     seconds: float = SECONDS
     compiled: bool = True
+    threads: int | None = None
     profile: bool = False
     out: str | None = None
 
@@ -63,7 +67,8 @@ class _Session:
     def __init__(self, request: Request, say: Callable[[str], None]) -> None:
         self._begin, self._request = time.monotonic(), request
         device = resolve_device(request.device)
-        self._means = Means(device, request.smoke, request.seconds, request.compiled, say)
+        threads = request.threads or torch.get_num_threads()
+        self._means = Means(device, request.smoke, request.seconds, request.compiled, threads, say)
         asked = asdict(request) | {"points": list(request.points)}
         asked.pop("out")
         self.result = Result(asked, environment(device))

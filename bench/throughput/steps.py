@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from shutil import which
 
-import torch
-
 from geomem.bench.throughput import losses
 from geomem.bench.throughput.catalog import SMOKE_SHAPES
 from geomem.bench.throughput.contestants import Contestant, geomem, loops
@@ -28,9 +26,7 @@ def step_point(name: str, point: StepPoint, means: Means) -> list[Row]:
     present = [c for c in contestants if not c.missing]
     means.say(f"{name}: {point.about}; losses of {len(present)} contestants")
     with ExitStack() as stack:
-        runners = [stack.enter_context(closing(Runner(c))) for c in present]
-        worst, broken = _compare(point, runners, means)
-        runners = [r for r in runners if r.name not in broken]
+        runners, worst, broken = _start(point, present, means, stack)
         means.say(f"{name}: {len(runners)} contestants in turns")
         broken |= _turns(runners, means)
         runners = [r for r in runners if r.rates]
@@ -58,10 +54,11 @@ def _contestants(point: StepPoint, means: Means) -> list[Contestant]:
     """Return everyone, those that are missing too; nobody if the point is not for the device."""
     device, smoke = means.device, means.smoke
     shapes = SMOKE_SHAPES if smoke else point.shapes.get(device, ())
+    shapes = [shape for shape in shapes if shape.threads <= means.threads]
     if not shapes:
         return []
     common = (point.at(smoke), device, _checked_steps(point, means))
-    threads = [1] if smoke or device == "cuda" else sorted({1, torch.get_num_threads()})
+    threads = [1] if smoke or device == "cuda" else sorted({1, means.threads})
     missing = "" if means.compiled else "not asked for"
     if device == "cpu" and not missing and which("c++") is None and which("g++") is None:
         missing = "torch.compile finds no C++ compiler"
@@ -69,16 +66,21 @@ def _contestants(point: StepPoint, means: Means) -> list[Contestant]:
     return ours + loops(*common, threads, missing)
 
 
-def _compare(
-    point: StepPoint, runners: Sequence[Runner], means: Means
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the largest difference of each contestant, and why others cannot be compared."""
-    found, broken = {}, {}
-    for runner in runners:
+def _start(
+    point: StepPoint, contestants: Sequence[Contestant], means: Means, stack: ExitStack
+) -> tuple[list[Runner], dict[str, float], dict[str, str]]:
+    """Start contestants one by one, for they check their losses with all their threads.
+
+    Returns those that run, the largest difference of each, and why others do not.
+    """
+    runners, found, broken = [], {}, {}
+    for contestant in contestants:
+        runner = stack.enter_context(closing(Runner(contestant)))
         try:
             found[runner.name] = runner.ready()
+            runners.append(runner)
         except Broken as error:
             broken[runner.name] = str(error)
     seeds = {seed for own in found.values() for seed, _ in own}
     truth = losses.reference(point.at(means.smoke), seeds, _checked_steps(point, means))
-    return {name: losses.compare(name, own, truth) for name, own in found.items()}, broken
+    return runners, {name: losses.compare(name, own, truth) for name, own in found.items()}, broken

@@ -15,7 +15,7 @@ from geomem.train.config.grid_file import load_grid
 
 
 def _means(smoke=True):
-    return Means("cpu", smoke, 5.0, False, lambda line: None)
+    return Means("cpu", smoke, 5.0, False, 1, lambda line: None)
 
 
 @pytest.fixture
