@@ -37,8 +37,11 @@ TINY = StepPoint(
     },
     {},
     {
-        "cpu": (Shape(256), Shape(128, processes=2), Shape(1)),
-        "cuda": (Shape(4096), Shape(256), Shape(1)),
+        "cpu": (
+            *(Shape(256), Shape(128, processes=2), Shape(1)),
+            Shape(128, processes=2, compile=True),
+        ),
+        "cuda": (Shape(4096), Shape(4096, precision="bf16"), Shape(256), Shape(1)),
     },
 )
 G256 = StepPoint(
@@ -55,8 +58,9 @@ G256 = StepPoint(
         "cpu": (
             *(Shape(8), Shape(4, processes=2), Shape(8, processes=2)),
             *(Shape(1), Shape(1, threads=2), Shape(1, processes=2)),
+            Shape(4, processes=2, compile=True),
         ),
-        "cuda": (Shape(512), Shape(64), Shape(1)),
+        "cuda": (Shape(512, precision="bf16"), Shape(512), Shape(64), Shape(1)),
     },
 )
 _SMALL_G5000 = {
@@ -71,7 +75,7 @@ _PAPER_G5000 = {  # the learning rate is ours: the paper's 5e-5 goes with 50 000
     "task": {"recipe": "mixed", "pauses": 5},
     "model": _PAPER,
     "optim": {"lr": 5e-4, "warmup_steps": 100},
-    "train": {"edge_batch": 1952, "path_batch": 96},
+    "train": {"edge_batch": 1952, "path_batch": 96, "precision": "bf16"},
 }
 G5000 = GoalPoint(
     "G(5000, 5) to a held-out exact match of 90 % (95 % on a GPU)",
@@ -90,7 +94,7 @@ G5000_STEPS = StepPoint(
     "G(5000, 5) mixed, 1952 + 96 examples, the paper's 12 layers of width 384",
     _PAPER_G5000,
     _SMOKE_SECTIONS,
-    {"cuda": (Shape(1),)},
+    {"cuda": (Shape(1, precision="bf16"), Shape(1))},
 )
 _SWEEP = {
     "version": 1,
@@ -130,7 +134,7 @@ MEMORY = MemoryPoint(
         "task": {"recipe": "mixed", "pauses": 10},
         "model": {**_PAPER, "width": 784},
         "optim": {"lr": 5e-5, "warmup_steps": 100},
-        "train": {"edge_batch": 1952, "path_batch": 96},
+        "train": {"edge_batch": 1952, "path_batch": 96, "precision": "bf16"},
     },
     _SMOKE_SECTIONS,
 )

@@ -90,7 +90,8 @@ class Loop:
     """One run in training.
 
     compile: the model, its loss included, goes through torch.compile; ready: batches are made
-    ahead, and used in turns, so that the DataLoader costs nothing; dtype: of everything.
+    ahead, and used in turns, so that the DataLoader costs nothing; bf16: by torch.autocast;
+    dtype: of everything else.
     """
 
     def __init__(
@@ -100,12 +101,13 @@ class Loop:
         *,
         compile: bool = False,
         ready: bool = False,
+        bf16: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         task = build_task([run], torch.device("cpu"))
         assert isinstance(task, InWeightsTask)
         model = _gpt(run, task).to(device, dtype)
-        self.device = device
+        self.device, self.bf16 = device, bf16
         self.model: Callable[..., Tensor] = compiled(model) if compile else model
         self.loader: Batches = DataLoader(
             Examples(task.tables), batch_sampler=SameOrder(run, task.tables), num_workers=0
@@ -127,7 +129,8 @@ class Loop:
     def train(self, steps: int, note: Callable[[float], None]) -> None:
         """Train from the start; `note` gets every step's loss."""
         for tokens, labels in islice(self.loader, steps):
-            loss = self.model(tokens.to(self.device), labels.to(self.device))
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                loss = self.model(tokens.to(self.device), labels.to(self.device))
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()

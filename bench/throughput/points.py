@@ -13,11 +13,16 @@ CHECK_WARMUP = 5
 
 @dataclass(frozen=True)
 class Shape:
-    """Processes of `members` members each, each process with `threads` CPU threads."""
+    """Processes of `members` members each, each process with `threads` CPU threads.
+
+    precision: `train.precision`; compile: as `execution.compile`.
+    """
 
     members: int
     processes: int = 1
     threads: int = 1
+    precision: str = "fp32"
+    compile: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Runner:
 
     def __init__(self, contestant: Contestant) -> None:
         self.name, self.side = contestant.name, contestant.side
+        self.precision = contestant.precision
         self.rates: list[float] = []
         self.cpu_seconds: list[float] = []  # of all processes, for a member-step
         self.peak_bytes = 0

@@ -54,7 +54,7 @@ def _contestants(point: StepPoint, means: Means) -> list[Contestant]:
     """Return everyone, those that are missing too; nobody if the point is not for the device."""
     device, smoke = means.device, means.smoke
     shapes = SMOKE_SHAPES if smoke else point.shapes.get(device, ())
-    shapes = [shape for shape in shapes if shape.threads <= means.threads]
+    shapes = [s for s in shapes if s.threads <= means.threads and s.compile <= means.compiled]
     if not shapes:
         return []
     common = (point.at(smoke), device, _checked_steps(point, means))
@@ -82,5 +82,7 @@ def _start(
         except Broken as error:
             broken[runner.name] = str(error)
     seeds = {seed for own in found.values() for seed, _ in own}
-    truth = losses.reference(point.at(means.smoke), seeds, _checked_steps(point, means))
-    return runners, {name: losses.compare(name, own, truth) for name, own in found.items()}, broken
+    steps = _checked_steps(point, means)
+    truth = losses.reference(point.at(means.smoke), seeds, steps, means.device)
+    worst = {r.name: losses.compare(r.name, found[r.name], truth, r.precision) for r in runners}
+    return runners, worst, broken

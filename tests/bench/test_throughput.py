@@ -38,6 +38,14 @@ def test_stack_and_loop_have_the_losses_of_the_loop_in_fp64(point):
     assert truth[0] != truth[2], "each seed has its own run"
 
 
+def test_bfloat16_has_those_losses_within_its_own_rounding():
+    truth = losses.reference(SMALL, {0, 1}, STEPS)
+    loop = LoopJob(SMALL, "cpu", STEPS, 1, bf16=True).check()
+    (ours,) = geomem(SMALL, "cpu", STEPS, Shape(2, precision="bf16")).jobs
+    for found in (loop, ours.check()):
+        assert 1e-6 < losses.compare("x", found, truth, "bf16") < 1e-3
+
+
 @pytest.mark.parametrize(
     "change",
     [{"lr": 4.1e-3}, {"weight_decay": 0.5}, {"betas": (0.8, 0.999)}, {"final_lr_fraction": 0.5}],
@@ -176,7 +184,7 @@ def test_the_command_leaves_a_table_a_picture_and_json(tmp_path):
 
 
 def test_different_losses_end_the_command_before_anything_is_timed(monkeypatch):
-    monkeypatch.setattr(losses, "TOLERANCE", 0.0)
+    monkeypatch.setitem(losses.TOLERANCE, "fp32", 0.0)
     monkeypatch.setattr("geomem.bench.throughput.steps.take_turns", pytest.fail)
     monkeypatch.setattr("geomem.bench.throughput.steps.SMOKE_SHAPES", (Shape(1),))
     monkeypatch.setattr("geomem.bench.throughput.steps.loops", lambda *_: [])
