@@ -3,6 +3,7 @@
 from geomem.kernels.adamw_step import AdamWHyper, adamw_step
 from geomem.kernels.causal_conv1d import causal_conv1d
 from geomem.kernels.linear_cross_entropy import LinearCrossEntropy, Targets, linear_cross_entropy
+from geomem.kernels.member_norm import member_norm
 from geomem.kernels.selective_scan import ScanResult, selective_scan
 from geomem.kernels.short_attention import short_attention
 
@@ -14,6 +15,7 @@ __all__ = [
     "adamw_step",
     "causal_conv1d",
     "linear_cross_entropy",
+    "member_norm",
     "selective_scan",
     "short_attention",
 ]

@@ -1,22 +1,20 @@
-"""The Triton implementation: one launch per array, for all members.
+"""The Triton implementation: one launch for all members and many arrays.
 
 K members · P elements of a member in an array
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 # ruff: noqa: ANN001, ANN201, ANN202
 
-from math import ceil
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from geomem.kernels._arrays import Batch, batches, locate, pick
 from geomem.kernels._tiles import expm1, log1p, narrow
-from geomem.kernels.adamw_step import configs
-from geomem.kernels.adamw_step.problem import AdamWHyper, Array, Arrays
-
-NAMES = ("parameters", "gradients", "first", "second", "shadow")
+from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 
 
 @triton.jit
@@ -28,23 +26,24 @@ def _correction(beta, step):
 @triton.jit
 def step_kernel(
     parameters, gradients, first, second, shadow,
+    parameters_k, gradients_k, first_k, second_k, shadow_k, sizes, starts,
     lr, weight_decay, beta1, beta2, eps, scale, step, active,
-    P, blocks, parameters_k, gradients_k, first_k, second_k, shadow_k,
-    BLOCK: tl.constexpr,
+    N: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     program = tl.program_id(0)
-    k = (program // blocks).to(tl.int64)
+    k, start, P = locate(sizes, starts, program, N, BLOCK)
     if tl.load(active + k) == 0:
         return
-    start = (program % blocks).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
     inside = i < P - start
-    at_p, at_g = parameters + k * parameters_k + start + i, gradients + k * gradients_k + start + i
-    at_m, at_v = first + k * first_k + start + i, second + k * second_k + start + i
-    g = tl.load(at_g, mask=inside, other=0.0) * tl.load(scale + k)
-    m = tl.load(at_m, mask=inside, other=0.0)
-    v = tl.load(at_v, mask=inside, other=0.0)
-    p = tl.load(at_p, mask=inside, other=0.0)
+    at_p = pick(parameters, starts, program, N) + k * pick(parameters_k, starts, program, N) + start
+    at_g = pick(gradients, starts, program, N) + k * pick(gradients_k, starts, program, N) + start
+    at_m = pick(first, starts, program, N) + k * pick(first_k, starts, program, N) + start
+    at_v = pick(second, starts, program, N) + k * pick(second_k, starts, program, N) + start
+    g = tl.load(at_g + i, mask=inside, other=0.0) * tl.load(scale + k)
+    m = tl.load(at_m + i, mask=inside, other=0.0)
+    v = tl.load(at_v + i, mask=inside, other=0.0)
+    p = tl.load(at_p + i, mask=inside, other=0.0)
     b1, b2 = tl.load(beta1 + k), tl.load(beta2 + k)
     rate, t = tl.load(lr + k), tl.load(step + k)
     m = b1 * m + (1 - b1) * g
@@ -52,28 +51,31 @@ def step_kernel(
     denominator = tl.sqrt(v / _correction(b2, t)) + tl.load(eps + k)
     kept = 1 - rate * tl.load(weight_decay + k)
     p = p * kept - rate / _correction(b1, t) * m / denominator
-    tl.store(at_m, m, mask=inside)
-    tl.store(at_v, v, mask=inside)
-    tl.store(at_p, p, mask=inside)
+    tl.store(at_m + i, m, mask=inside)
+    tl.store(at_v + i, v, mask=inside)
+    tl.store(at_p + i, p, mask=inside)
     if shadow is not None:
-        at_s = shadow + k * shadow_k + start + i
-        tl.store(at_s, narrow(p, shadow.dtype.element_ty), mask=inside)
+        at_s = pick(shadow, starts, program, N) + k * pick(shadow_k, starts, program, N) + start
+        tl.store(at_s + i, narrow(p, at_s.dtype.element_ty), mask=inside)
 
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """Advance on the device of the parameters, without waiting for it."""
     settings = {name: t.contiguous() for name, t in hyper._asdict().items()}
-    with torch.cuda.device_of(x.parameters[0]):
-        for array in x.each():
-            _launch(array, settings, active.contiguous())
+    settings["active"] = active.contiguous()
+    with torch.cuda.device_of(active):
+        for batch in batches(len(active), [p.shape[1] for p in x.parameters]):
+            step_kernel[(batch.programs,)](
+                **_tensors(x, batch), **settings, **batch.options,
+                sizes=batch.sizes, starts=batch.starts, N=len(batch.places),
+            )  # fmt: skip
 
 
-def _launch(array: Array, settings: dict[str, Tensor], active: Tensor) -> None:
-    K, P = array[0].shape
-    block = configs.block(P)
-    blocks = ceil(P / block["BLOCK"])
-    pairs = zip(NAMES, array, strict=True)
-    strides = {f"{name}_k": 0 if t is None else t.stride(0) for name, t in pairs}
-    step_kernel[(K * blocks,)](
-        *array, **settings, active=active, P=P, blocks=blocks, **strides, **block
-    )
+def _tensors(x: Arrays, batch: Batch) -> dict[str, Any]:
+    """Tuples of the tensors of a batch and of the distances between their rows."""
+    found: dict[str, Any] = {}
+    for name, array in x._asdict().items():
+        own = tuple(array[place] for place in batch.places) if array else None
+        found[name] = own
+        found[f"{name}_k"] = None if own is None else tuple(t.stride(0) for t in own)
+    return found

@@ -53,7 +53,12 @@ def flash(x: Inputs) -> Tensor:
 
 def sdpa(x: Inputs) -> Tensor:
     """Attend by PyTorch; on a CPU it multiplies tiles of 32, for which oneDNN is no good."""
-    if not permission_given() or torch.compiler.is_compiling():
+    return _sdpa(x) if x.q.is_cuda else _on_cpu(x)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # its setting is one of run time
+def _on_cpu(x: Inputs) -> Tensor:
+    if not permission_given():
         return _sdpa(x)
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in x):
         result: Tensor = _Piecewise.apply(*x)

@@ -63,11 +63,18 @@ def compile_launch(launch):
     signature, constants, attributes = {}, {}, {}
     for index, parameter in enumerate(launch.kernel.params):
         value, name = launch.arguments[parameter.name], parameter.name
-        signature[name], divisible = _specialize(value, parameter)
-        if signature[name] == "constexpr":
-            constants[(index,)] = value
-        elif divisible:
-            attributes[(index,)] = [["tt.divisibility", 16]]
+        several = isinstance(value, tuple)
+        types = []
+        for path, part in (
+            [((index, j), v) for j, v in enumerate(value)] if several else [((index,), value)]
+        ):
+            kind, divisible = _specialize(part, parameter)
+            types.append(kind)
+            if kind == "constexpr":
+                constants[path] = part
+            elif divisible:
+                attributes[path] = [["tt.divisibility", 16]]
+        signature[name] = tuple(types) if several else types[0]
     compiled = triton.compile(
         ASTSource(launch.kernel, signature, constants, attributes),
         target=GPUTarget("cuda", 90, 32),

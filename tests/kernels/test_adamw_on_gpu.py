@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from geomem.kernels import AdamWHyper
+from geomem.kernels import AdamWHyper, member_norm
 from tests.kernels import adamw_cases as cases
+from tests.kernels import norm_cases as cases_of_norms
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device; none is visible"
@@ -56,7 +57,7 @@ def test_replays_in_a_graph_and_never_waits_for_the_device():
     copy, fresh = p.bfloat16(), [t.clone() for t in (p, m, v)]
 
     def step():
-        norm = torch.linalg.vector_norm(g, dim=1)
+        norm = member_norm([g])
         clipped = h._replace(scale=(1 / norm).clamp(max=1.0))
         cases.adamw_step(p, g, m, v, clipped, on, shadow=copy)
 
@@ -81,10 +82,12 @@ def test_replays_in_a_graph_and_never_waits_for_the_device():
         assert torch.equal(t, wanted)
 
 
-@pytest.mark.parametrize(("K", "P"), [(1, 30_000_000), (8, 150_000), (4096, 3001)])
-def test_pytorch_norms_repeat_to_the_bit(K, P):
-    """The norms behind a clip come from PyTorch's own reduction, which uses no atomics."""
-    g = torch.randn(K, P, device="cuda")
-    first = torch.linalg.vector_norm(g, dim=1)
+@pytest.mark.parametrize(("K", "sizes"), [(1, [30_000_000]), (8, [150_000, 96]), (4096, [3001, 5])])
+def test_norms(K, sizes):
+    cases_of_norms.how_it_behaves("triton", "cuda")
+    for dtype in (torch.float32, torch.float64):
+        cases_of_norms.hold(min(K, 8), sizes, dtype, "triton", "cuda")
+    g = [torch.randn(K, P, device="cuda") for P in sizes]
+    first = member_norm(g)
     for _ in range(5):
-        assert torch.equal(torch.linalg.vector_norm(g, dim=1), first)
+        assert torch.equal(member_norm(g), first)

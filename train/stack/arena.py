@@ -6,6 +6,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from geomem.kernels import member_norm
 from geomem.models import Parametric, draw
 
 # Elements. Parameters start at 128 bytes or a multiple of it, so that kernels read them where they
@@ -96,9 +97,7 @@ class Arena:
 
     def gradient_norm(self) -> Tensor:
         """Return the norm of each member's gradient, [W]."""
-        parts = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in self.gradients.values()]
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(parts), dim=0)
-        return norm
+        return member_norm([g.flatten(1) for g in self.gradients.values()])
 
     def reset_moments(self) -> None:
         """Forget the optimiser's state, as at the start of a stage."""

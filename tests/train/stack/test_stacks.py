@@ -247,7 +247,7 @@ def test_a_pack_names_the_implementations_that_really_ran(make_run):
         assert found.pop("matrix_products") in {"onednn", "mkl"}
         return found
 
-    loss = {"linear_cross_entropy": "eager", "adamw_step": "eager"}
+    loss = {"linear_cross_entropy": "eager", "adamw_step": "eager", "member_norm": "reference"}
     assert ran({"kind": "feed_forward"}, {}) == loss
     assert ran({"layers": 1}, {}) == loss | {"short_attention": "eager"}
     scan = {"selective_scan": "eager", "causal_conv1d": "eager"}
