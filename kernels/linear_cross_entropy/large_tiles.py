@@ -62,6 +62,30 @@ def masked_logits(
     return tl.where((v < size)[None, :], z, NEVER)
 
 
+@triton.jit
+def own_tile(
+    x, e, token, row, starts, vocab_sizes, N, V, D, first, blocks, tiles,
+    x_k, x_n, e_k, e_v, token_k, starts_k,
+    BN: tl.constexpr, BV: tl.constexpr, BD: tl.constexpr, group: tl.constexpr,
+    acc_type: tl.constexpr,
+):  # fmt: skip
+    """Member and tile of this program, its rows i of the chunk, its columns, its masked logits."""
+    k, block, tile = place(tl.program_id(0), blocks, tiles, group)
+    i = block * BN + tl.arange(0, BN)
+    v = tile * BV + tl.arange(0, BV)
+    if starts is not None:
+        row += k * token_k
+        starts += k * starts_k
+    if vocab_sizes is not None:
+        vocab_sizes += k
+    bucket = (first // BN + block) * tiles + tile
+    z = masked_logits(
+        x + k * x_k, e + k * e_k, token + k * token_k, row, starts, vocab_sizes,
+        first + i, v, bucket, N, V, D, x_n, e_v, BD, acc_type,
+    )  # fmt: skip
+    return k, tile, i, v, z
+
+
 @triton.jit(do_not_specialize=_SIZES)
 def exponentials(
     x, e, centres, token, row, starts, vocab_sizes, p, peaks, sums,
@@ -71,21 +95,12 @@ def exponentials(
     acc_type: tl.constexpr,
 ):  # fmt: skip
     """P [K, rows, V], and [K, tiles, rows]: what the tile is relative to, its sum per row."""
-    k, block, tile = place(tl.program_id(0), blocks, tiles, group)
-    i = block * BN + tl.arange(0, BN)
-    n = first + i
-    v = tile * BV + tl.arange(0, BV)
-    inside = n < N
-    if starts is not None:
-        row += k * token_k
-        starts += k * starts_k
-    if vocab_sizes is not None:
-        vocab_sizes += k
-    bucket = (first // BN + block) * tiles + tile
-    z = masked_logits(
-        x + k * x_k, e + k * e_k, token + k * token_k, row, starts, vocab_sizes,
-        n, v, bucket, N, V, D, x_n, e_v, BD, acc_type,
+    k, tile, i, v, z = own_tile(
+        x, e, token, row, starts, vocab_sizes, N, V, D, first, blocks, tiles,
+        x_k, x_n, e_k, e_v, token_k, starts_k, BN, BV, BD, group, acc_type,
     )  # fmt: skip
+    n = first + i
+    inside = n < N
     best = tl.load(centres + k * centres_k + n, mask=inside, other=0)
     # A row without a target has no centre: its tiles take their own, nothing of P is used.
     centre = tl.where(best > NEVER / 2, best * LOG2_E, 0.0)
@@ -110,21 +125,12 @@ def counts(
 ):  # fmt: skip
     """[K, tiles, rows]: the best logit, its column, the sum of 2^u beside it, and how many columns
     are above the row's worst target and equal to it."""
-    k, block, tile = place(tl.program_id(0), blocks, tiles, group)
-    i = block * BN + tl.arange(0, BN)
-    n = first + i
-    v = tile * BV + tl.arange(0, BV)
-    inside = n < N
-    if starts is not None:
-        row += k * token_k
-        starts += k * starts_k
-    if vocab_sizes is not None:
-        vocab_sizes += k
-    bucket = (first // BN + block) * tiles + tile
-    z = masked_logits(
-        x + k * x_k, e + k * e_k, token + k * token_k, row, starts, vocab_sizes,
-        n, v, bucket, N, V, D, x_n, e_v, BD, acc_type,
+    k, tile, i, _, z = own_tile(
+        x, e, token, row, starts, vocab_sizes, N, V, D, first, blocks, tiles,
+        x_k, x_n, e_k, e_v, token_k, starts_k, BN, BV, BD, group, acc_type,
     )  # fmt: skip
+    n = first + i
+    inside = n < N
     worst = tl.load(worsts + k * worsts_k + n, mask=inside, other=0)
     at = (k * tiles + tile) * rows + i
     tl.store(above + at, tl.sum((z <= worst[:, None]).to(tl.int32) ^ 1, 1), mask=inside)

@@ -40,27 +40,19 @@ def rows(
     i, v = tl.arange(0, BN), tl.arange(0, BV)
     start = first + skipped
     n = start + i
-    x += k * x_k
-    e += k * e_k
-    token += k * token_k
-    if row is not None:
-        row += k * row_k
-        weight += k * weight_k
-    if row_weights is not None:
-        row_weights += k * row_weights_k
-    if vocab_sizes is not None:
-        vocab_sizes += k
     g, factor, _, _ = whole_rows(
-        x, e, row, token, weight, row_weights, vocab_sizes,
-        row_loss + k * N, lse + k * N, argmax + k * N, rank + k * N, ties + k * N,
-        n, v, N, V, D, M, steps, x_n, e_v, row_weights_n, metrics, BD, acc_type,
+        k, x, e, row, token, weight, row_weights, vocab_sizes, row_loss, lse, argmax, rank, ties,
+        n, v, N, V, D, M, steps,
+        x_k, x_n, e_k, e_v, row_k, token_k, weight_k, row_weights_k, row_weights_n, metrics,
+        BD, acc_type,
     )  # fmt: skip
     p = narrow(g * (factor / tl.load(total + k))[:, None], x.dtype.element_ty)
     if want_de:
         at = dlogits + k * g_k + skipped * g_n + i[:, None] * g_n + v[None, :]
         tl.store(at, p, mask=(n < N)[:, None] & (v < g_n)[None, :])
     if want_dx:
-        store_product(p, e, dx + (k * N + start) * D, i, v, N - start, V, D, e_v, BD, acc_type)
+        to = dx + (k * N + start) * D
+        store_product(p, e + k * e_k, to, i, v, N - start, V, D, e_v, BD, acc_type)
 
 
 def run(p: Problem, out: Outputs) -> None:

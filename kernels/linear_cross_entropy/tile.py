@@ -1,7 +1,7 @@
 """Device functions on a tile of logits: rows n of one member against columns v.
 
 Legend: N rows, V columns, D width, M entries of targets; u = z log2 e - c, a logit in powers of
-two below a centre c of its row. Every pointer has been moved to the member.
+two below a centre c of its row. Where no member k is asked for, pointers are the member's.
 
 A row's targets are entries [start, end) of three lists (row, token, weight). Hard targets have no
 row list: entry n belongs to row n, with weight 1, and token -1 says that there is none.
@@ -160,39 +160,47 @@ def softmax_gradient(u, v, start, end, count, token, weight):
 
 @triton.jit
 def whole_rows(
-    x, e, row, token, weight, row_weights, vocab_size, row_loss, lse, argmax, rank, ties,
-    n, v, N, V, D, M, steps, x_n, e_v, row_weights_n, metrics,
+    k, x, e, row, token, weight, row_weights, vocab_sizes, row_loss, lse, argmax, rank, ties,
+    n, v, N, V, D, M, steps,
+    x_k, x_n, e_k, e_v, row_k, token_k, weight_k, row_weights_k, row_weights_n, metrics,
     depth: tl.constexpr, acc_type: tl.constexpr,
 ):  # fmt: skip
-    """Logits of whole rows and all that follows from them, stored except for gradients.
+    """Logits of whole rows of member k and all that follows from them, stored but for gradients.
 
-    Returns (g, the row's factor Q w / s, Q w, weighted loss of the row): dloss/dz = g times factor.
+    Takes pointers to the first member. Returns (g, the row's factor Q w / s, Q w, weighted loss of
+    the row): dloss/dz = g times factor.
     """
+    token += k * token_k
+    if row is not None:
+        row += k * row_k
+        weight += k * weight_k
     inside = n < N
     start, end = entry_range(row, token, n, N, M, steps)
     count = longest(row, start, end)
     size = V
-    if vocab_size is not None:
-        size = tl.load(vocab_size).to(tl.int32)
-    z = logits(x, e, n, v, N, V, D, x_n, e_v, depth, acc_type)
+    if vocab_sizes is not None:
+        size = tl.load(vocab_sizes + k).to(tl.int32)
+    z = logits(x + k * x_k, e + k * e_k, n, v, N, V, D, x_n, e_v, depth, acc_type)
     z = tl.where((v < size)[None, :], z, NEVER)
 
+    out = k * N + n
     best, above, equal = n * 0 - 1, n * 0 - 1, n * 0 - 1
     if metrics:
         best, above, equal = ranks(z, v, start, end, count, token, weight)
-    tl.store(argmax + n, best.to(tl.int64), mask=inside)
-    tl.store(rank + n, above.to(tl.int64), mask=inside)
-    tl.store(ties + n, equal.to(tl.int64), mask=inside)
+    tl.store(argmax + out, best.to(tl.int64), mask=inside)
+    tl.store(rank + out, above.to(tl.int64), mask=inside)
+    tl.store(ties + out, equal.to(tl.int64), mask=inside)
 
     centre = tl.max(z, 1) * LOG2_E + 1
     u = z * LOG2_E - centre[:, None]
     g, q_sum, s, loss = softmax_gradient(u, v, start, end, count, token, weight)
     if row_weights is not None:
-        w = tl.load(row_weights + n.to(tl.int64) * row_weights_n, mask=inside, other=0).to(acc_type)
+        at = row_weights + k * row_weights_k + n.to(tl.int64) * row_weights_n
+        w = tl.load(at, mask=inside, other=0).to(acc_type)
         q_sum *= w
         loss *= w
-    tl.store(lse + n, (centre + tl.log2(s)) * LN_2, mask=inside)
-    tl.store(row_loss + n, loss, mask=inside)
+    tl.store(lse + out, (centre + tl.log2(s)) * LN_2, mask=inside)
+    tl.store(row_loss + out, loss, mask=inside)
     return g, q_sum / s, q_sum, loss
 
 

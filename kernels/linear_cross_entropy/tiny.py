@@ -27,28 +27,19 @@ def members(
 ):  # fmt: skip
     k = tl.program_id(0).to(tl.int64)
     n, v = tl.arange(0, BN), tl.arange(0, BV)
-    x += k * x_k
-    e += k * e_k
-    token += k * token_k
-    if row is not None:
-        row += k * row_k
-        weight += k * weight_k
-    if row_weights is not None:
-        row_weights += k * row_weights_k
-    if vocab_sizes is not None:
-        vocab_sizes += k
     g, factor, q_sum, row_sum = whole_rows(
-        x, e, row, token, weight, row_weights, vocab_sizes,
-        row_loss + k * N, lse + k * N, argmax + k * N, rank + k * N, ties + k * N,
-        n, v, N, V, D, M, steps, x_n, e_v, row_weights_n, metrics, BD, acc_type,
+        k, x, e, row, token, weight, row_weights, vocab_sizes, row_loss, lse, argmax, rank, ties,
+        n, v, N, V, D, M, steps,
+        x_k, x_n, e_k, e_v, row_k, token_k, weight_k, row_weights_k, row_weights_n, metrics,
+        BD, acc_type,
     )  # fmt: skip
     total = tl.maximum(tl.sum(q_sum, 0), 1e-37)
     tl.store(loss + k, tl.sum(row_sum, 0) / total)
     p = narrow(g * (factor / total)[:, None], x.dtype.element_ty)
     if want_dx:
-        store_product(p, e, dx + k * N * D, n, v, N, V, D, e_v, BD, acc_type)
+        store_product(p, e + k * e_k, dx + k * N * D, n, v, N, V, D, e_v, BD, acc_type)
     if want_de:
-        store_product(tl.trans(p), x, de + k * V * D, v, n, V, N, D, x_n, BD, acc_type)
+        store_product(tl.trans(p), x + k * x_k, de + k * V * D, v, n, V, N, D, x_n, BD, acc_type)
 
 
 def run(p: Problem, out: Outputs) -> None:
