@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENOUGH_ARMS = 128
-RANKED = 0.5
+RANKED = 0.7  # 0.5 is to be expected of five numbers where only none differs from the rest
 speed = mean_over_training("exact_match")
 
 
