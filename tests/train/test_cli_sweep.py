@@ -75,12 +75,10 @@ def test_the_directory_is_named_after_the_sweep(place, sweep):
     assert (sweep / "grid.yaml").read_text() == GRID
 
 
-def test_again_is_done_at_once(place):
-    begin = time.monotonic()
+def test_again_has_nothing_to_do(place):
     again = train("sweep", "grid.yaml", cwd=place)
     assert again.returncode == 0
     assert "finished already" in again.stderr
-    assert time.monotonic() - begin < 3
 
 
 def test_killed_at_random_and_resumed_it_is_the_same(place, sweep):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from geomem.train.stack import Interrupted, loop, train_stack
+from geomem.train.stack import Interrupted, train_stack, trainer
 from geomem.train.stack.arena import ALIGN, Arena
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.state import State
@@ -66,10 +66,10 @@ def test_leaving_members_behind_changes_no_result(make_run, monkeypatch, kind):
         widths.append(self.width)
 
     monkeypatch.setattr(State, "compact", seen)
-    monkeypatch.setattr(loop, "COMPACT_AT", 0.0)
+    monkeypatch.setattr(trainer, "COMPACT_AT", 0.0)
     plain = train_stack(runs, keep_parameters=True)
     assert not widths
-    monkeypatch.setattr(loop, "COMPACT_AT", 0.99)
+    monkeypatch.setattr(trainer, "COMPACT_AT", 0.99)
     _assert_alike(train_stack(runs, keep_parameters=True), plain)
     assert widths == sorted(widths, reverse=True)
     assert len(widths) >= 3
@@ -77,7 +77,7 @@ def test_leaving_members_behind_changes_no_result(make_run, monkeypatch, kind):
 
 
 def test_a_compacted_stack_continues_bit_for_bit(make_run, monkeypatch, tmp_path):
-    monkeypatch.setattr(loop, "COMPACT_AT", 0.99)
+    monkeypatch.setattr(trainer, "COMPACT_AT", 0.99)
     runs, path = _runs(make_run, KINDS["frozen"]), tmp_path / "stack.safetensors"
     whole = train_stack(runs, keep_parameters=True)
     for _ in range(30):

@@ -6,12 +6,12 @@ import torch
 from geomem.models import Segment
 from geomem.train.stack.build import build_model
 from geomem.train.stack.evaluation import evaluate
-from geomem.train.stack.loop import _Trainer
+from geomem.train.stack.trainer import Trainer
 from tests.train.stack import plain
 
 
 def _trained(runs, steps):
-    trainer = _Trainer(runs, torch.device("cpu"))
+    trainer = Trainer(runs, torch.device("cpu"))
     trainer.steps = steps
     trainer.train(lambda: None)
     params = {n: p.detach() for n, p in trainer.state.arena.params.items()}
@@ -95,7 +95,7 @@ def test_chunks_change_nothing(make_run, monkeypatch):
 def test_causality_by_gradient(make_run, model):
     """A prediction depends on no token after it."""
     run = make_run(task={"recipe": "mixed"}, model=model)
-    trainer = _Trainer([run], torch.device("cpu"))
+    trainer = Trainer([run], torch.device("cpu"))
     model = build_model(run, trainer.task.tables)
     params = {n: p.detach().double() for n, p in trainer.state.arena.params.items()}
     tokens = trainer.task.tables.paths.tokens[:, :1]

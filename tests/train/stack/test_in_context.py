@@ -12,7 +12,7 @@ import torch
 
 from geomem.train.stack import Interrupted, train_stack
 from geomem.train.stack.build import build_task
-from geomem.train.stack.loop import _Trainer
+from geomem.train.stack.trainer import Trainer
 from geomem.train.tasks.in_context import Source
 from tests.train.stack import plain
 
@@ -49,7 +49,7 @@ def test_accuracies_equal_greedy_decoding(make_prompts, task):
     """On the very examples of the test stream, after some training on few labels."""
     model = {"width": 32, "token_std": 0.2, "weight_std": 0.1}
     run = make_prompts(arms=2, length=3, labels=5, batch=32, steps=90, model=model, **task)
-    trainer = _Trainer([run], CPU)
+    trainer = Trainer([run], CPU)
     trainer.train(lambda: None)
     params = {name: p.detach() for name, p in trainer.state.arena.params.items()}
     found = trainer.task.evaluate(trainer.model, params)
@@ -78,7 +78,7 @@ def test_the_number_of_examples_at_a_time_changes_nothing(make_prompts):
     runs = [make_prompts(s) for s in range(2)]
     small = [run.model_copy(update={"train": run.train.model_copy(update={"path_batch": 3})})
              for run in runs]  # fmt: skip
-    trainer = _Trainer(runs, CPU)
+    trainer = Trainer(runs, CPU)
     params = trainer.state.arena.params
     whole = trainer.task.evaluate(trainer.model, params)
     parts = build_task(small, CPU).evaluate(trainer.model, params)

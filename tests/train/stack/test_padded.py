@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from geomem.train.stack import Interrupted, loop, train_stack, train_stacks
+from geomem.train.stack import Interrupted, train_stack, train_stacks
 from geomem.train.stack.build import build_task
 from geomem.train.stack.evaluation import evaluate
-from geomem.train.stack.loop import _Trainer
+from geomem.train.stack.trainer import Trainer
 
 ARMS = [{"kind": "path_star", "arms": arms, "length": 4} for arms in (5, 9)]
 TREE = {"kind": "tree_star", "arms": 3, "branching": 2, "length": 4}
@@ -95,7 +95,7 @@ def test_parameters_and_history_have_their_own_size(make_run):
 
 def _gradients(stacks):
     runs = [run for stack in stacks for run in stack]
-    trainer = _Trainer(runs, torch.device("cpu"))
+    trainer = Trainer(runs, torch.device("cpu"))
     trainer._assemble()
     trainer.learner.enter(trainer.stages[0], 0)
     rates = torch.zeros(1, len(runs), dtype=torch.float64)
@@ -134,13 +134,13 @@ def test_when_the_largest_graph_is_done_first(make_run, monkeypatch):
     task, widths = {"recipe": "mixed"}, []
     small, large = _stacks(make_run, ARMS, {"history_every": 5}, task=task)
     short = _stacks(make_run, ARMS[1:], {"history_every": 5, "steps": 4}, task=task)[0]
-    assemble = loop._Trainer._assemble
+    assemble = Trainer._assemble
 
     def watched(trainer):
         assemble(trainer)
         widths.append(trainer.state.width)
 
-    monkeypatch.setattr(loop._Trainer, "_assemble", watched)
+    monkeypatch.setattr(Trainer, "_assemble", watched)
     together = train_stacks([small, short])
     assert widths == [4, 2]
     for stack, found in zip([small, short], together, strict=True):

@@ -157,7 +157,7 @@ def test_a_gradient_that_is_no_number_counts_as_divergence(make_run, monkeypatch
 
 def test_all_members_diverged_ends_the_stack(make_run):
     result = train_stack([make_run(s, optim={"lr": 1e9}, train={"steps": 5000}) for s in range(2)])
-    assert result.metadata["wall_seconds"] < 60
+    assert result.metadata["member_steps"] < 100
     assert all(m["status"] == "diverged" for m in result.metadata["members"])
 
 

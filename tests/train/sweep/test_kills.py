@@ -98,11 +98,9 @@ def test_a_signal_writes_checkpoints(long, expected, name):
         wait_for(lambda: len(children_of(process.pid)) == 2)
         time.sleep(0.3)
         workers = children_of(process.pid)
-        begin = time.monotonic()
         process.send_signal(signal.Signals[name])
         err = process.communicate()[1]
     assert process.returncode == 75
-    assert time.monotonic() - begin < 5
     assert f"interrupted by {name}; 8 runs: 8 pending" in err
     assert "The same command resumes:\n  geomem-train sweep again" in err
     assert not any(map(alive, workers))
@@ -118,10 +116,8 @@ def test_the_second_signal_stops_at_once(long, expected):
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None
-        begin = time.monotonic()
         process.send_signal(signal.SIGINT)
         err = process.communicate()[1]
-    assert time.monotonic() - begin < 2
     assert process.returncode == 75
     assert "SIGINT again: stopped at once" in err
     assert not any(map(alive, workers))
