@@ -53,10 +53,14 @@ def flash(x: Inputs) -> Tensor:
 
 def sdpa(x: Inputs) -> Tensor:
     """Attend by PyTorch; on a CPU it multiplies tiles of 32, for which oneDNN is no good."""
-    return _sdpa(x) if x.q.is_cuda else _on_cpu(x)
+    if x.q.is_cuda:
+        return _sdpa(x)
+    if torch.compiler.is_compiling():  # which _on_cpu's setting, one of run time, has to escape
+        result: Tensor = torch.compiler.disable(_on_cpu)(x)
+        return result
+    return _on_cpu(x)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # its setting is one of run time
 def _on_cpu(x: Inputs) -> Tensor:
     if not permission_given():
         return _sdpa(x)
