@@ -36,6 +36,7 @@ RECALL = (
     *("exact_match", "first_hop", "edge_recovery"),
     *("recovery_dot", "recovery_cosine", "recovery_map"),
 )
+PEAKED = ("exact_match", "first_hop")
 SPECTRAL_LINES = 8
 DIRECT_NODES = 1_500  # up to here all eigenvectors are computed
 
@@ -159,13 +160,28 @@ def recall(batch: Batch) -> dict[str, Floats]:
 
 
 def _finals(batch: Batch) -> dict[str, Floats]:
-    """The last finite value of each of the packs' metrics but losses."""
+    """The last finite value of each of the packs' metrics but losses, and peaks of accuracies."""
     if not batch.final:
         return {}
     finals = final_metrics(batch.pack)
     rows = [finals[at] for at in batch.places]
     names = dict.fromkeys(name for row in rows for name in row if "loss" not in name)
-    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names} | _peaks(
+        batch
+    )
+
+
+def _peaks(batch: Batch) -> dict[str, Floats]:
+    """The highest accuracy of paths on the way, and the first step at which it was measured."""
+    found: dict[str, Floats] = {}
+    for name in PEAKED:
+        if batch.has(f"metrics/{name}"):
+            curves = np.nan_to_num(batch.tensor(f"metrics/{name}"), nan=-1.0)
+            highest = curves.max(1)
+            found[f"{name}_peak"] = np.where(highest >= 0, highest, np.nan)
+            steps = batch.tensor("metrics_step")[curves.argmax(1)]
+            found[f"{name}_peak_step"] = np.where(highest >= 0, steps, np.nan)
+    return found
 
 
 def _numbered(name: str, values: Floats) -> dict[str, Floats]:

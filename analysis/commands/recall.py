@@ -25,6 +25,7 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
     recovery_dot, recovery_cosine           share of nodes whose deg(u) highest-scoring nodes are
                                             their neighbours, from the embeddings alone
     recovery_map                            the same with the one trained map, or output table
+    exact_match_peak, ..._peak_step         highest value on the way, and when; CSV and JSON
 
     \b
     Examples:

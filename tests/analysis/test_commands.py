@@ -13,6 +13,7 @@ from geomem.analysis.cli import cli
 from geomem.analysis.spectrum import negative_share
 from geomem.train.sweep.errors import UsageError
 from tests import calls
+from tests.analysis.made import STEPS, make_members
 from tests.analysis.trained import train_sweep
 
 GRID = """
@@ -121,3 +122,18 @@ def test_a_run_whose_embedding_is_not_finite_has_no_measures(sweep):
     for summary in (summaries.geometry, summaries.spectrum, summaries.recall):
         rows = batches._rows(batch, summary, {})
         assert [bool(row.metrics) for row in rows] == [True, False, True]
+
+
+def test_the_peak_of_an_accuracy_is_recalled_with_its_step():
+    from geomem.analysis import batches, summaries
+
+    members = make_members(seeds=3)
+    rows = batches.measure(members, summaries.recall)
+    for member, row in zip(members, rows, strict=True):
+        curve, steps = member.tensor("metrics/exact_match")[1:], STEPS[1:]  # not measured at first
+        assert row.metrics["exact_match_peak"] == curve.max()
+        assert row.metrics["exact_match_peak_step"] == steps[curve.argmax()]
+        assert row.metrics["first_hop_peak"] == member.tensor("metrics/first_hop").max()
+    members[0].pack.entries["metrics/exact_match"][:] = np.nan
+    (row,) = batches.measure(members[:1], summaries.recall)
+    assert "exact_match_peak" not in row.metrics
