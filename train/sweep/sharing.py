@@ -14,7 +14,6 @@ from itertools import count, takewhile
 from typing import NamedTuple
 
 from geomem.train.config.execution import Execution
-from geomem.train.config.graph import PathStar, TreeStar
 from geomem.train.config.model import FeedForward, Node2Vec
 from geomem.train.config.run import RunConfig, canonical_json
 from geomem.train.config.task import InWeights
@@ -22,7 +21,7 @@ from geomem.train.sweep.plan import stack_fields, stack_key
 from geomem.train.sweep.size import token_operations
 from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.slots import Slots
-from geomem.train.sweep.task_size import TaskSize, Work, task_size
+from geomem.train.sweep.task_size import TaskSize, Work, paths_of, task_size
 
 GAIN = 0.9
 """Of what stacks cost by themselves, what they may cost as one."""
@@ -87,9 +86,8 @@ def share_key(run: RunConfig) -> str | None:
         return None
     if fields["model"]["dropout"]:
         return None
-    graph = run.graph if task.recipe != "edges_only" else None
-    length = graph.length if isinstance(graph, PathStar | TreeStar) else None
-    return canonical_json(fields | {"graph": length})
+    assert run.graph is not None
+    return canonical_json(fields | {"graph": paths_of(run.graph, task).length})
 
 
 def share_sizes(

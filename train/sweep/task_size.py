@@ -94,7 +94,7 @@ def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
     assert graph is not None
     nodes, edge_count = graph_counts(graph)
     special = 0 if isinstance(run.model, Node2Vec) else FIRST_NODE
-    paths = _paths(graph, task)
+    paths = paths_of(graph, task)
     if isinstance(graph, Text):
         _check_edges(graph, task)
     targets = 1 if task.target == "hardest_token" else paths.length
@@ -116,7 +116,8 @@ def _path_work(run: RunConfig, task: InWeights, paths: Paths, context: int, targ
     return Work(tokens, batch * targets, tokens * context)
 
 
-def _paths(graph: GraphConfig, task: InWeights) -> Paths:
+def paths_of(graph: GraphConfig, task: InWeights) -> Paths:
+    """The path examples of a graph; ConfigError for files that cannot be used."""
     if task.recipe == "edges_only":
         return NO_PATHS
     if isinstance(graph, FileGraph):

@@ -12,6 +12,7 @@ from geomem.analysis.hops import hop_correlation, hop_table
 from geomem.train.config import load_grid
 from geomem.train.config.execution import Execution
 from geomem.train.packs import open_pack
+from geomem.train.stack import train_stack, train_stacks
 from geomem.train.sweep.engine import WORKER
 from geomem.train.sweep.opening import Request
 from geomem.train.sweep.run import run_sweep
@@ -19,6 +20,7 @@ from geomem.train.sweep.sharing import Candidate, share_key, share_sizes
 from geomem.train.sweep.sizing import CPU_ROOM, Sizing
 from geomem.train.sweep.slots import Slots
 from tests.train.sweep.helpers import Sweeper
+from tests.train.tasks.text_files import write_files
 
 TINY = [
     {"kind": "path_star", "arms": 4, "length": 5},
@@ -243,3 +245,19 @@ def test_packs_and_findings_are_those_of_stacks_by_themselves(tmp_path):
             for pack in (found, wanted)
         ]
         np.testing.assert_allclose(*scores, atol=1e-3)
+
+
+def test_text_data_sets_share_where_their_paths_are_of_one_length(make_run, tmp_path):
+    def text(arms, length):
+        folder = tmp_path / f"{arms}-{length}"
+        folder.mkdir()
+        return write_files(folder, {"kind": "path_star", "arms": arms, "length": length})
+
+    mixed = {"task": {"recipe": "mixed"}, "train": {"steps": 9}}
+    short, other, long = (make_run(graph=text(*s), **mixed) for s in ((4, 3), (8, 3), (4, 4)))
+    star = make_run(graph=_path_stars([4], 3)[0], **mixed)
+    assert share_key(short) == share_key(other) == share_key(star) != share_key(long)
+    alone = [train_stack([run]).tensors["metrics/exact_match"] for run in (short, other)]
+    padded = train_stacks([[short], [other]])
+    for one, result in zip(alone, padded, strict=True):
+        assert np.array_equal(one, result.tensors["metrics/exact_match"], equal_nan=True)
