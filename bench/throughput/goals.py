@@ -19,6 +19,7 @@ class Course:
     accuracy: list[float]
     loss: list[float]
     training_seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -44,6 +45,7 @@ def _row(name: str, goal: Goal, means: Means) -> Row:
     row.figures = {
         "seconds": seconds,
         "training_seconds": course.training_seconds,
+        "cpu_seconds": course.cpu_seconds,
         "steps": course.steps[-1],
         "reaches": goal.reaches,
         "accuracy": course.accuracy[-1],
@@ -70,5 +72,6 @@ def train_to(goal: Goal, device: str, threads: int) -> Course:
         tensors[f"metrics/{METRIC}"][0].tolist(),
         tensors["metrics/loss"][0].tolist(),
         result.metadata["wall_seconds"],
+        time.process_time(),
         peak_bytes(device),
     )

@@ -109,7 +109,7 @@ def make_run(config: Config, seed: int, steps: int, eval_every: int, **optim: An
 
 def timed_run(config: Config, seed: int, members: int) -> RunConfig:
     """Return a run that lasts longer than it is watched, without an evaluation meanwhile."""
-    steps = max(2000, 20_000 // members)
+    steps = max(4000, 20_000 // members)
     return make_run(config, seed, steps, steps)
 
 

@@ -9,6 +9,7 @@ from geomem.bench.throughput.worker import Failure, Message, Ready, Window, serv
 
 PATIENCE_SECONDS = 5.0
 SLOWER = 5
+LONGEST_SECONDS = 900.0
 
 
 class Broken(Exception):
@@ -68,6 +69,8 @@ class Runner:
 
 
 def _receive(pipe: Connection) -> Message:
+    if not pipe.poll(LONGEST_SECONDS):
+        raise Broken(f"failed: nothing heard of it for {LONGEST_SECONDS:.0f} s")
     try:
         message: Message = pipe.recv()
     except (EOFError, ConnectionResetError) as error:

@@ -12,6 +12,7 @@ HEADS = {"over_loop": "x loop", "over_compiled": "x compiled", "over_ready": "x 
 FIGURES = {  # name -> (heading, factor)
     "seconds": ("s", 1.0),
     "training_seconds": ("s in training", 1.0),
+    "cpu_seconds": ("s of CPU", 1.0),
     "steps": ("steps", 1.0),
     "accuracy": ("exact match", 1.0),
     "lowest": ("lowest", 1.0),

@@ -44,6 +44,16 @@ class _Moment(NamedTuple):
     seconds: float
     cpu_seconds: float
 
+    def plus(self, other: "_Moment", sign: int = 1) -> "_Moment":
+        return _Moment(
+            self.member_steps + sign * other.member_steps,
+            self.seconds + sign * other.seconds,
+            self.cpu_seconds + sign * other.cpu_seconds,
+        )
+
+
+_NOTHING = _Moment(0, 0.0, 0.0)
+
 
 class Gate:
     """Where training reports to: ends a window when it is long enough, and waits for the next."""
@@ -52,32 +62,37 @@ class Gate:
         self._connection, self._losses, self._device = connection, losses, device
         self._before = before
         self._window: float | None = None
-        self._start: _Moment | None = None
+        self._start: _Moment | None = None  # of the span of the window that this run is in
+        self._span = self._earlier = _NOTHING
 
     def report(self, member_steps: int) -> None:
-        """Note that so many member-steps are done."""
-        now = _Moment(member_steps, time.perf_counter(), time.process_time())
+        """Note that so many member-steps of a run are done."""
+        now = _now(member_steps)
         if self._window is None:
             self._wait(member_steps, Ready(self._losses))
         elif self._start is None:
             self._start = now
-        elif now.seconds - self._start.seconds >= self._window:
-            steps = member_steps - self._start.member_steps
-            seconds = now.seconds - self._start.seconds
-            cpu_seconds = now.cpu_seconds - self._start.cpu_seconds
-            self._wait(
-                member_steps,
-                Window(steps, seconds, cpu_seconds, peak_bytes(self._device) - self._before),
-            )
+        else:
+            self._span = now.plus(self._start, -1)
+            found = self._earlier.plus(self._span)
+            if found.seconds >= self._window:
+                peak = peak_bytes(self._device) - self._before
+                self._wait(member_steps, Window(*found, peak))
 
     def begin_anew(self) -> None:
-        """Forget the window so far: the run is over, and the next one has to be built."""
-        self._start = None
+        """Go on with another run; what lies between the runs is in no window."""
+        self._earlier, self._start = self._earlier.plus(self._span), None
+        self._span = _NOTHING
 
     def _wait(self, member_steps: int, message: Message) -> None:
         self._connection.send(message)
         self._window = self._connection.recv()
-        self._start = _Moment(member_steps, time.perf_counter(), time.process_time())
+        self._span = self._earlier = _NOTHING
+        self._start = _now(member_steps)
+
+
+def _now(member_steps: int) -> _Moment:
+    return _Moment(member_steps, time.perf_counter(), time.process_time())
 
 
 def serve(connection: Connection, job: Job) -> None:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from geomem.bench.commands import cli
-from geomem.bench.throughput import losses
+from geomem.bench.throughput import losses, worker
 from geomem.bench.throughput.catalog import G256, TINY
 from geomem.bench.throughput.contestants import Contestant, LoopJob, StackJob, geomem
 from geomem.bench.throughput.loop import Examples, Loop
@@ -19,6 +19,7 @@ from geomem.bench.throughput.points import (
 )
 from geomem.bench.throughput.record import spread, step_rows
 from geomem.bench.throughput.runner import Broken, Runner, take_turns
+from geomem.bench.throughput.worker import Gate, Ready
 
 STEPS = 6
 SMALL = G256.at(smoke=True)
@@ -165,7 +166,8 @@ def test_a_process_that_fails_says_why(kind, reason):
     runner.close()
 
 
-def test_the_command_leaves_a_table_a_picture_and_json(tmp_path):
+def test_the_command_leaves_a_table_a_picture_and_json(tmp_path, monkeypatch):
+    monkeypatch.setattr("geomem.bench.throughput.steps.SMOKE_SHAPES", (Shape(3),))
     arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--no-compile"]
     outcome = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
     assert outcome.exit_code == 0, outcome.output
@@ -205,3 +207,33 @@ def test_a_profile_names_the_costliest_ops(tmp_path):
     shares = [op["figures"]["share"] for op in ops[:12]]
     assert shares == sorted(shares, reverse=True)
     assert "aten::bmm" in outcome.stdout
+
+
+class _Pipe:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+
+    def recv(self):
+        return 2.5
+
+
+def test_a_window_goes_on_in_the_next_run_and_leaves_out_what_lies_between(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: float(next(clock)))
+    pipe = _Pipe()
+    gate = Gate(pipe, {(0, 1): [1.0]}, "cpu", before=0)
+    gate.report(5)  # at 0; the window begins at 1
+    assert pipe.sent == [Ready({(0, 1): [1.0]})]
+    gate.report(7)  # at 2
+    gate.begin_anew()
+    gate.report(1)  # at 3: where its span begins
+    assert len(pipe.sent) == 1
+    gate.report(4)  # at 4
+    assert len(pipe.sent) == 1
+    gate.report(6)  # at 5
+    window = pipe.sent[1]
+    assert (window.member_steps, window.seconds) == ((7 - 5) + (6 - 1), 1.0 + 2.0)
+    assert window.peak_bytes > 0
