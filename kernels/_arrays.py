@@ -19,18 +19,17 @@ SMALL = 256  # elements of a member up to which one warp takes them all
 class Batch(NamedTuple):
     """Arrays that share a launch.
 
-    places: which of all arrays; sizes: elements P of a member in each; starts: the first program of
-    each; programs: of all; options: elements of a program and its warps, two loads for a thread.
+    places: which of all arrays; sizes: elements P of a member in each; blocks: programs of a
+    member; options: elements of a program and its warps, two loads for a thread.
     """
 
     places: list[int]
     sizes: tuple[int, ...]
-    starts: tuple[int, ...]
-    programs: int
+    blocks: int
     options: dict[str, int]
 
 
-def batches(K: int, sizes: Sequence[int]) -> Iterator[Batch]:
+def batches(sizes: Sequence[int]) -> Iterator[Batch]:
     """Divide arrays by size and alignment: the worst of a launch decides how all are read."""
     kinds: dict[tuple[bool, bool], list[int]] = {}
     for place, P in enumerate(sizes):
@@ -38,29 +37,33 @@ def batches(K: int, sizes: Sequence[int]) -> Iterator[Batch]:
     for (small, _), places in kinds.items():
         options = {"BLOCK": SMALL, "num_warps": 1} if small else {"BLOCK": 1024, "num_warps": 4}
         for at in range(0, len(places), MOST):
-            yield _batch(K, sizes, places[at : at + MOST], options)
-
-
-def _batch(K: int, sizes: Sequence[int], places: list[int], options: dict[str, int]) -> Batch:
-    starts = [0]
-    for place in places:
-        starts.append(starts[-1] + K * ceil(sizes[place] / options["BLOCK"]))
-    own = tuple(sizes[place] for place in places)
-    return Batch(places, own, tuple(starts[:-1]), starts[-1], options)
+            some = places[at : at + MOST]
+            own = tuple(sizes[place] for place in some)
+            yield Batch(some, own, sum(ceil(P / options["BLOCK"]) for P in own), options)
 
 
 @triton.jit
-def pick(values, starts, program, N: tl.constexpr):
-    """Of N values the one that belongs to a program."""
+def locate(sizes, K, program, N: tl.constexpr, BLOCK: tl.constexpr):
+    """Array of a program, the first program of it, and its size."""
+    array, first, end, P = 0, 0, K * tl.cdiv(sizes[0], BLOCK), sizes[0]
+    for j in tl.static_range(1, N):
+        past = program >= end
+        array, first = tl.where(past, j, array), tl.where(past, end, first)
+        P = tl.where(past, sizes[j], P)
+        end += K * tl.cdiv(sizes[j], BLOCK)
+    return array, first, P
+
+
+@triton.jit
+def pick(values, array, N: tl.constexpr):
+    """Of one value for each array that of one of them."""
     found = values[0]
     for j in tl.static_range(1, N):
-        found = tl.where(program >= starts[j], values[j], found)
+        found = tl.where(array >= j, values[j], found)
     return found
 
 
 @triton.jit
-def locate(sizes, starts, program, N: tl.constexpr, BLOCK: tl.constexpr):
-    """Member, first element and size of a program's array."""
-    P = pick(sizes, starts, program, N)
-    own, blocks = program - pick(starts, starts, program, N), tl.cdiv(P, BLOCK)
-    return (own // blocks).to(tl.int64), (own % blocks).to(tl.int64) * BLOCK, P
+def row(tensors, strides, array, k, start, N: tl.constexpr):
+    """Where the elements of member k from `start` on stand in an array."""
+    return pick(tensors, array, N) + k * pick(strides, array, N) + start

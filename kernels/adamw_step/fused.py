@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from geomem.kernels._arrays import Batch, batches, locate, pick
+from geomem.kernels._arrays import Batch, batches, locate, row
 from geomem.kernels._tiles import expm1, log1p, narrow
 from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 
@@ -23,23 +23,25 @@ def _correction(beta, step):
     return -expm1(-step * log1p((1 - beta) / beta))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["K"])
 def step_kernel(
     parameters, gradients, first, second, shadow,
-    parameters_k, gradients_k, first_k, second_k, shadow_k, sizes, starts,
+    parameters_k, gradients_k, first_k, second_k, shadow_k, sizes, K,
     lr, weight_decay, beta1, beta2, eps, scale, step, active,
     N: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     program = tl.program_id(0)
-    k, start, P = locate(sizes, starts, program, N, BLOCK)
+    array, first_program, P = locate(sizes, K, program, N, BLOCK)
+    own, blocks = program - first_program, tl.cdiv(P, BLOCK)
+    k, start = (own // blocks).to(tl.int64), (own % blocks).to(tl.int64) * BLOCK
     if tl.load(active + k) == 0:
         return
     i = tl.arange(0, BLOCK)
     inside = i < P - start
-    at_p = pick(parameters, starts, program, N) + k * pick(parameters_k, starts, program, N) + start
-    at_g = pick(gradients, starts, program, N) + k * pick(gradients_k, starts, program, N) + start
-    at_m = pick(first, starts, program, N) + k * pick(first_k, starts, program, N) + start
-    at_v = pick(second, starts, program, N) + k * pick(second_k, starts, program, N) + start
+    at_p = row(parameters, parameters_k, array, k, start, N)
+    at_g = row(gradients, gradients_k, array, k, start, N)
+    at_m = row(first, first_k, array, k, start, N)
+    at_v = row(second, second_k, array, k, start, N)
     g = tl.load(at_g + i, mask=inside, other=0.0) * tl.load(scale + k)
     m = tl.load(at_m + i, mask=inside, other=0.0)
     v = tl.load(at_v + i, mask=inside, other=0.0)
@@ -55,19 +57,19 @@ def step_kernel(
     tl.store(at_v + i, v, mask=inside)
     tl.store(at_p + i, p, mask=inside)
     if shadow is not None:
-        at_s = pick(shadow, starts, program, N) + k * pick(shadow_k, starts, program, N) + start
+        at_s = row(shadow, shadow_k, array, k, start, N)
         tl.store(at_s + i, narrow(p, at_s.dtype.element_ty), mask=inside)
 
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """Advance on the device of the parameters, without waiting for it."""
     settings = {name: t.contiguous() for name, t in hyper._asdict().items()}
-    settings["active"] = active.contiguous()
+    settings["active"], K = active.contiguous(), len(active)
     with torch.cuda.device_of(active):
-        for batch in batches(len(active), [p.shape[1] for p in x.parameters]):
-            step_kernel[(batch.programs,)](
+        for batch in batches([p.shape[1] for p in x.parameters]):
+            step_kernel[(K * batch.blocks,)](
                 **_tensors(x, batch), **settings, **batch.options,
-                sizes=batch.sizes, starts=batch.starts, N=len(batch.places),
+                sizes=batch.sizes, K=K, N=len(batch.places),
             )  # fmt: skip
 
 

@@ -42,14 +42,13 @@ def backward(inputs: Inputs, silu: bool, dy: Tensor) -> list[Tensor]:
             dy_k=dy.stride(0), dy_b=dy.stride(1), dy_t=dy.stride(2),
             silu=silu, shared=shared, whole=arguments["tiles"] == 1,
         )  # fmt: skip
-    absent = dx.new_empty(0)
     if shared and sums is not None:
         dinitial = sums.sum(1, keepdim=True).to(dx.dtype)
     return [
         dx,
         dweight.sum(1).mT,
-        absent.to(dweight.dtype) if dbias is None else dbias.sum(1),
-        absent if dinitial is None else dinitial,
+        new(0) if dbias is None else dbias.sum(1),
+        dx.new_empty(0) if dinitial is None else dinitial,
     ]
 
 

@@ -5,26 +5,24 @@ K members · P elements of a member in an array
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 # ruff: noqa: ANN001, ANN201
 
-from math import ceil
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from geomem.kernels._arrays import batches, locate, pick
+from geomem.kernels._arrays import batches, locate, row
 
 
-@triton.jit
-def norm_kernel(
-    arrays, arrays_k, sizes, starts, columns, norms, M, N: tl.constexpr, BLOCK: tl.constexpr
-):
+@triton.jit(do_not_specialize=["K", "M", "before"])
+def norm_kernel(arrays, arrays_k, sizes, norms, K, M, before, N: tl.constexpr, BLOCK: tl.constexpr):
     program = tl.program_id(0)
-    k, start, P = locate(sizes, starts, program, N, BLOCK)
+    array, first_program, P = locate(sizes, K, program, N, BLOCK)
+    own, blocks = program - first_program, tl.cdiv(P, BLOCK)
+    k, start = (own // blocks).to(tl.int64), (own % blocks).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
-    at = pick(arrays, starts, program, N) + k * pick(arrays_k, starts, program, N) + start
+    at = row(arrays, arrays_k, array, k, start, N)
     x = tl.load(at + i, mask=i < P - start, other=0.0)
-    column = pick(columns, starts, program, N) + start // BLOCK
+    column = before + first_program // K + own % blocks
     tl.store(norms + k * M + column, tl.sqrt(tl.sum(x * x, 0)))
 
 
@@ -32,18 +30,15 @@ def run(arrays: list[Tensor]) -> Tensor:
     """Return norms on the device of the arrays, without waiting for it."""
     K = len(arrays[0])
     arrays = [t if t.shape[1] == 1 or t.stride(1) == 1 else t.contiguous() for t in arrays]
-    launches, columns, M = list(batches(K, [t.shape[1] for t in arrays])), [], 0
-    for batch in launches:
-        blocks = [ceil(P / batch.options["BLOCK"]) for P in batch.sizes]
-        columns.append(tuple(M + sum(blocks[:j]) for j in range(len(blocks))))
-        M += sum(blocks)
-    norms = arrays[0].new_empty(K, M)
+    launches = list(batches([t.shape[1] for t in arrays]))
+    norms, before = arrays[0].new_empty(K, sum(batch.blocks for batch in launches)), 0
     with torch.cuda.device_of(norms):
-        for batch, own in zip(launches, columns, strict=True):
+        for batch in launches:
             tensors = tuple(arrays[place] for place in batch.places)
-            norm_kernel[(batch.programs,)](
+            norm_kernel[(K * batch.blocks,)](
                 arrays=tensors, arrays_k=tuple(t.stride(0) for t in tensors), sizes=batch.sizes,
-                starts=batch.starts, columns=own, norms=norms, M=M, N=len(tensors), **batch.options,
+                norms=norms, K=K, M=norms.shape[1], before=before, N=len(tensors), **batch.options,
             )  # fmt: skip
+            before += batch.blocks
     norm: Tensor = torch.linalg.vector_norm(norms, dim=1)
     return norm

@@ -43,7 +43,7 @@ def backward(
     x: Inputs, options: Options, saved: Tensor, dy: Tensor, dlast: Tensor | None
 ) -> list[Tensor]:
     """Return gradients in the order of Inputs, [0] for what is None."""
-    p, dy, absent = Problem(x, options), inner(dy), x.u.new_empty(0)
+    p, dy = Problem(x, options), inner(dy)
     into = None if dlast is None or not options.last_state else states(dlast)
     start, dstart = p.start, None
     with torch.cuda.device_of(x.u):
@@ -59,7 +59,7 @@ def backward(
     db, dc = (g[name].sum(0).to(x.b.dtype) for name in ("db", "dc"))
     dd, dbias = (None if g[name] is None else g[name].sum(1) for name in ("dd", "dbias"))
     grads = (g["du"], g["ddelta"], g["da"].sum(1).mT, db, dc, dd, g["dz"], dbias, dstart)
-    return [absent if t is None else t for t in grads]
+    return [dy.new_empty(0) if t is None else t for t in grads]
 
 
 def _launch_forward(p: Problem, start: Tensor | None, y: Tensor, last: Tensor | None) -> None:

@@ -81,7 +81,8 @@ def short_attention(
     q, k, v: [K, B, T, H, Dh]; prefix_k, prefix_v: [K, P, H, Dh], seen by every sequence; one float
     dtype. Views of one packed projection are read in place. Returns [K, B, T, H, Dh].
     impl: "reference"; "eager", the same made fast for a CPU; "triton" (CUDA tensors of bfloat16 or
-    float32, or any under Triton's interpreter; contexts P + T up to 64, heads up to 128 wide);
+    float32, or any under Triton's interpreter; contexts P + T up to 64 and heads up to 128 wide,
+    of float32 up to 32 wide for contexts over 32);
     "sdpa", PyTorch's own; "flash", flash-attn (CUDA, half precision, Dh a multiple of 8); or
     "auto": contexts up to 64 by Triton on a GPU where it can run, else eager, longer ones by
     flash-attn where it can run, else by PyTorch. Triton and flash-attn repeat to the bit; on a

@@ -1,8 +1,7 @@
 """Which launch configuration serves which shape: fixed, nothing is timed.
 
 Every configuration that can be launched stands here; a test compiles each for sm_90 and holds it
-to the limits of registers, shared memory and spills. Numbers of programs follow from shapes alone,
-so that the gradients of a prefix are summed in one order on every device.
+to the limits of registers, shared memory and spills.
 """
 
 import torch
@@ -10,22 +9,20 @@ import torch
 from geomem.kernels.choice import INTERPRETED
 
 LONGEST = 64  # positions of prefix and sequence together
-FORWARD_PROGRAMS = 1 << 16
-BACKWARD_PROGRAMS = 1 << 13
 
-# Warps of a tile of rows by columns. Small tiles waste the fewest scores on what is masked.
-# Products of float32 are made of single multiplications, which want many registers; float64
-# exists for the interpreter only.
+# Warps of a tile of rows by columns. Small tiles waste the fewest scores on what is masked, but
+# narrow ones need more rows to be worth a program. Products of float32 are made of single
+# multiplications, which want many registers; float64 exists for the interpreter only.
 WARPS = {
     torch.bfloat16: {
-        16: {16: 1, 32: 1, 64: 1, 128: 2},
+        16: {32: 1, 64: 1, 128: 2},
         32: {16: 2, 32: 2, 64: 2, 128: 4},
         64: {16: 4, 32: 4, 64: 4, 128: 8},
     },
     torch.float32: {
-        16: {16: 1, 32: 2, 64: 2, 128: 4},
+        16: {32: 2, 64: 2, 128: 4},
         32: {16: 2, 32: 4, 64: 4, 128: 16},
-        64: {16: 8, 32: 8, 64: 16},
+        64: {16: 8, 32: 8},
     },
 }
 WARPS[torch.float64] = WARPS[torch.float32]
@@ -35,14 +32,17 @@ def fits(dtype: torch.dtype, context: int, width: int) -> bool:
     """Whether a kernel takes sequences whose prefix and positions come to `context`."""
     if dtype not in WARPS or (dtype == torch.float64 and not INTERPRETED):
         return False
-    rows = next((rows for rows in WARPS[dtype] if context <= rows), None)
-    return rows is not None and columns(width) in WARPS[dtype][rows]
+    return any(rows >= context and columns(width) in row for rows, row in WARPS[dtype].items())
 
 
 def rows(dtype: torch.dtype, T: int, P: int, width: int) -> int:
-    """Return the rows of a tile: the fewest of which a prefix and its sequences fill a half."""
+    """Return the rows of a tile: the fewest of which sequences fill a half.
+
+    They are eight times a prefix as well, whose gradients every tile leaves for itself.
+    """
     served = [n for n, row in WARPS[dtype].items() if n >= P + T and columns(width) in row]
-    return next((n for n in served if sequences(n, T, P) * T * 2 >= n), served[-1])
+    filled = {n: sequences(n, T, P) * T for n in served}
+    return next((n for n in served if filled[n] * 2 >= n and filled[n] >= 8 * P), served[-1])
 
 
 def sequences(rows: int, T: int, P: int) -> int:

@@ -14,7 +14,6 @@ from geomem.kernels.short_attention import configs
 from geomem.kernels.short_attention.backward import backward_kernel
 from geomem.kernels.short_attention.forward import forward_kernel
 from geomem.kernels.short_attention.problem import Inputs
-from geomem.kernels.slices import slices_of
 
 
 def forward(x: Inputs) -> Tensor:
@@ -22,8 +21,8 @@ def forward(x: Inputs) -> Tensor:
     x = _laid_out(x)
     o = x.q.new_empty(x.q.shape)
     with torch.cuda.device_of(o):
-        programs, _, arguments = _arguments(x, configs.FORWARD_PROGRAMS)
-        forward_kernel[(programs,)](**arguments, o=o)
+        grid, arguments = _arguments(x)
+        forward_kernel[grid](**arguments, o=o)
     return o
 
 
@@ -33,12 +32,13 @@ def backward(x: Inputs, do: Tensor) -> list[Tensor]:
     K, P, H, Dh = x.q.shape[0], x.prefix, *x.q.shape[3:]
     dq, dk, dv = (x.q.new_empty(x.q.shape) for _ in range(3))
     with torch.cuda.device_of(do):
-        programs, slices, arguments = _arguments(x, configs.BACKWARD_PROGRAMS)
+        grid, arguments = _arguments(x)
         sums: list[Tensor | None] = [None, None]
         if x.prefix_k is not None:
             wide = torch.float64 if do.dtype == torch.float64 else torch.float32
-            sums = [do.new_empty(K, slices, P, H, Dh, dtype=wide) for _ in range(2)]
-        backward_kernel[(programs,)](
+            shape = (K, arguments["tiles"], P, H, Dh)
+            sums = [do.new_empty(shape, dtype=wide) for _ in range(2)]
+        backward_kernel[grid](
             **arguments, do=do, dq=dq, dk=dk, dv=dv, dprefix_k=sums[0], dprefix_v=sums[1],
             **_strides("do", do, "kbth"),
         )  # fmt: skip
@@ -46,16 +46,15 @@ def backward(x: Inputs, do: Tensor) -> list[Tensor]:
     return [dq, dk, dv, *totals]
 
 
-def _arguments(x: Inputs, programs: int) -> tuple[int, int, dict[str, Any]]:
-    """Programs, slices of a member and head, and the arguments that both kernels share."""
+def _arguments(x: Inputs) -> tuple[tuple[int], dict[str, Any]]:
+    """Grid of both kernels, and the arguments that they share."""
     (K, B, T, H, Dh), P = x.q.shape, x.prefix
     rows, columns = configs.rows(x.q.dtype, T, P, Dh), configs.columns(Dh)
     per = configs.sequences(rows, T, P)
-    slices = slices_of(ceil(B / per), K * H, programs)
+    tiles = ceil(B / per)
     arguments = {
         **x._asdict(),
-        **{"B": B, "T": T, "P": P, "H": H, "per": per},
-        **{"slices": slices.number, "per_program": slices.rows},
+        **{"B": B, "T": T, "P": P, "H": H, "per": per, "tiles": tiles},
         **_strides("q", x.q, "kbth"),
         **_strides("k", x.k, "kbth"),
         **_strides("v", x.v, "kbth"),
@@ -64,7 +63,7 @@ def _arguments(x: Inputs, programs: int) -> tuple[int, int, dict[str, Any]]:
         **{"DH": Dh, "BM": rows, "BD": columns, "acc_type": acc_type_of(x.q.dtype)},
         **{"num_warps": configs.WARPS[x.q.dtype][rows][columns], "num_stages": 1},
     }
-    return K * H * slices.number, slices.number, arguments
+    return (K * H * tiles,), arguments
 
 
 def _strides(name: str, t: Tensor | None, letters: str) -> dict[str, int]:

@@ -12,24 +12,24 @@ Legend: B sequences, T positions, P of the prefix, DH width of a head, BM rows a
 import triton
 import triton.language as tl
 
-from geomem.kernels._tiles import dot
+from geomem.kernels._tiles import dot, narrow
 
 LOG2_E = tl.constexpr(1.4426950408889634)
+SIZES = ["B", "T", "P", "H", "per", "tiles"]  # one compiled program serves them all
 NEVER = tl.constexpr(-1e30)  # a masked score: finite, so that differences are numbers
 
 
 @triton.jit
-def places(P, T, BM: tl.constexpr):
-    """Of every row of any tile: its place i after the prefix, its sequence s there and its step."""
+def places(tile, per, B, T, P, BM: tl.constexpr):
+    """Of each row its place i after the prefix, its sequence in the tile and in all, its step.
+
+    The last is whether it has them.
+    """
     i = tl.arange(0, BM) - P
-    return i, i // T, i % T
-
-
-@triton.jit
-def sequences(tile, per, i, s, T, B):
-    """Sequence of every row of a tile, and whether the row is one's own."""
+    s = i // T
     b = tile * per + s
-    return b.to(tl.int64), (i >= 0) & (i < per * T) & (b < B)
+    own = (i >= 0) & (i < per * T) & (b < B)
+    return i, s, b.to(tl.int64), (i % T).to(tl.int64), own
 
 
 @triton.jit
@@ -37,6 +37,14 @@ def load_rows(x, offsets, own, DH: tl.constexpr, BD: tl.constexpr):
     """Rows [BM, BD] of x, zero where a row is not its own and past the width of a head."""
     d = tl.arange(0, BD)[None, :]
     return tl.load(x + offsets[:, None] + d, mask=own[:, None] & (d < DH), other=0.0)
+
+
+@triton.jit
+def store_rows(out, offsets, own, rows, DH: tl.constexpr):
+    """The reverse, rounded to the type of `out`."""
+    d = tl.arange(0, rows.shape[1])[None, :]
+    rows = narrow(rows, out.dtype.element_ty)
+    tl.store(out + offsets[:, None] + d, rows, mask=own[:, None] & (d < DH))
 
 
 @triton.jit

@@ -10,15 +10,13 @@ from geomem.kernels.short_attention.problem import Inputs
 from tests.kernels.attention_cases import NAMES, inputs
 from tests.kernels.sm90 import SHARED_MEMORY, compile_launch, record
 
-SIZES = {16: (5, 1), 32: (9, 9), 64: (40, 2)}  # T and P that are given a tile of so many rows
+SIZES = {16: (5, 1), 32: (20, 2), 64: (40, 2)}  # T and P that are given a tile of so many rows
 TILES = [
     (dtype, rows, columns)
     for dtype in (torch.bfloat16, torch.float32)
     for rows, warps in configs.WARPS[dtype].items()
     for columns in warps
 ]
-# The widest tile of single multiplications does not quite fit the registers of 16 warps.
-SPILLS = {(torch.float32, 64, 64): 256}
 
 
 def _launches(monkeypatch, dtype, T, P, width):
@@ -28,11 +26,11 @@ def _launches(monkeypatch, dtype, T, P, width):
     return record(monkeypatch, lambda: (fused.forward(tensors), fused.backward(tensors, do)))
 
 
-def _check(launches, allowed=0):
+def _check(launches):
     for launch in launches:
         cost = compile_launch(launch)
         assert cost.registers <= 255
-        assert cost.stack <= allowed, f"{launch.kernel.__name__} spills {cost.stack} bytes"
+        assert cost.stack == 0, f"{launch.kernel.__name__} spills {cost.stack} bytes"
         assert cost.shared <= SHARED_MEMORY
         assert ".atom" not in cost.ptx
         assert ".red." not in cost.ptx
@@ -44,7 +42,7 @@ def test_every_tile(monkeypatch, dtype, rows, columns):
     assert [launch.kernel.__name__ for launch in launches] == ["forward_kernel", "backward_kernel"]
     for launch in launches:
         assert (launch.arguments["BM"], launch.arguments["BD"]) == (rows, columns)
-    _check(launches, SPILLS.get((dtype, rows, columns), 0))
+    _check(launches)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -57,7 +55,8 @@ def test_rows_of_a_tile_follow_from_what_fills_them():
         return configs.rows(torch.bfloat16, T, P, 64)
 
     assert [rows(T, 0) for T in (1, 8, 9, 16, 17, 32, 33, 64)] == [16, 16, 16, 16, 32, 32, 64, 64]
-    assert [rows(6, 1), rows(5, 9), rows(8, 9), rows(1, 63)] == [16, 32, 32, 64]
+    assert [rows(1, 1), rows(6, 1), rows(1, 2), rows(5, 3), rows(5, 9)] == [16, 16, 32, 32, 64]
+    assert configs.rows(torch.float32, 1, 1, 16) == 32  # narrow tiles need more rows
     for T in range(1, 65):
         for P in range(65 - T):
             assert configs.sequences(rows(T, P), T, P) >= 1

@@ -128,7 +128,8 @@ def test_the_choice_has_a_name(monkeypatch):
     monkeypatch.setattr(library, "flash_attention", lambda: None)
     assert chosen("cuda", half, 64, 128) == "triton"
     assert chosen("cuda", single, 32, 128) == "triton"
-    assert chosen("cuda", single, 33, 128) == "eager"  # more registers than there are
+    assert chosen("cuda", single, 33, 33) == "eager"  # more registers than there are
+    assert chosen("cuda", single, 64, 32) == "triton"
     assert chosen("cuda", half, 64, 129) == "eager"
     assert chosen("cuda", half, 65) == "sdpa"
     monkeypatch.setattr(library, "flash_attention", lambda: _flash)

@@ -64,7 +64,7 @@ def test_any_strides_will_do():
 
 
 def test_the_operator_is_registered_as_pytorch_wants_it():
-    for start, bias in (("shared", True), ("own", False)):
+    for start, bias in (("shared", True), ("own", False), (None, False)):
         x = cases.inputs(1, 2, 3, 4, 4, start=start, bias=bias)
         inputs = Inputs(*(x[n].requires_grad_() if n in x else None for n in Inputs._fields))
         opcheck(torch.ops.geomem.causal_conv1d.default, (*inputs, True, "triton"))

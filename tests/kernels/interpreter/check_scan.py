@@ -133,8 +133,10 @@ def test_the_operator_is_registered_as_pytorch_wants_it(monkeypatch):
         opcheck(torch.ops.geomem.selective_scan.default, (*inputs, lengths, True, True, "triton"))
 
 
-def test_compiles_without_breaks():
-    x = {n: t.requires_grad_() for n, t in cases.inputs(1, 2, 3, 4, 5, start="own").items()}
+@pytest.mark.parametrize("without", [(), ("d", "z", "initial_state")])
+def test_compiles_without_breaks(without):
+    given = cases.inputs(1, 2, 3, 4, 5, start="own", without=without)
+    x = {n: t.requires_grad_() for n, t in given.items()}
 
     def run(**given):
         return selective_scan(**given, impl="triton")
