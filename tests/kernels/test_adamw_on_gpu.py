@@ -49,7 +49,7 @@ def test_members_that_begin_past_two_to_the_31():
         cases.adamw_step(p, g, m, v, h, on)
     assert torch.equal(wide[-1, :8], narrow[-1])
     assert wide[-1].abs().min() > 0
-    assert wide[:-1].abs().max() == 0
+    assert wide[:-1].count_nonzero() == 0
 
 
 def test_replays_in_a_graph_and_never_waits_for_the_device():
