@@ -1,13 +1,14 @@
 """Which findings sweeps reproduce, as JSON with where and by what they were found.
 
-python -m geomem.bench.findings SWEEP... > bench/results/NAME.json
+python -m geomem.bench.findings --trained COMMIT SWEEP... > bench/results/NAME.json
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import click
 
 from geomem.analysis.findings import FINDINGS, MIN_SEEDS, judge
 from geomem.analysis.findings.table import as_record
@@ -25,12 +26,13 @@ def trained_by(sweep: Sweep) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def record(paths: Sequence[Path]) -> dict[str, Any]:
-    """What the runs of the sweeps come to, finding by finding."""
+def record(paths: Sequence[Path], commit: str | None) -> dict[str, Any]:
+    """What the runs of the sweeps come to, finding by finding; commit: of what trained them."""
     sweep = open_sweeps(paths)
     return {
         "sweeps": [path.resolve().name for path in paths],
         "runs": len(sweep),
+        "trained_at": commit,
         "trained_by": trained_by(sweep),
         "environment": environment("cpu"),
         "seeds_needed": MIN_SEEDS,
@@ -38,10 +40,12 @@ def record(paths: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Print the record of the sweeps named on the command line."""
-    found = record([Path(argument) for argument in sys.argv[1:]])
-    print(json.dumps(found, indent=1, ensure_ascii=False))
+@click.command()
+@click.argument("sweeps", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--trained", metavar="COMMIT", help="What trained the sweeps.")
+def main(sweeps: tuple[Path, ...], trained: str | None) -> None:
+    """Print the record of SWEEPS."""
+    click.echo(json.dumps(record(sweeps, trained), indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

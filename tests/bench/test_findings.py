@@ -21,9 +21,10 @@ execution: {workers: 1}
 
 def test_record(tmp_path):
     sweep = train_sweep(tmp_path, GRID)
-    command = [sys.executable, "-m", "geomem.bench.findings", str(sweep)]
+    command = [sys.executable, "-m", "geomem.bench.findings", str(sweep), "--trained", "abc"]
     found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert (found["sweeps"], found["runs"]) == (["sweep"], 1)
+    assert found["trained_at"] == "abc"
     (by,) = found["trained_by"]
     assert {"geomem", "torch", "python", "device"} <= set(by)
     assert {"commit", "packages"} <= set(found["environment"])
