@@ -9,6 +9,8 @@ COMMANDS = {
     "spectrum": "Compare embeddings with the graph's spectrum.",
     "recall": "Measure what is recalled, with intervals over seeds.",
     "findings": "Judge the findings of the paper on the runs of sweeps.",
+    "superposition": "Measure how facts are stored: sums of attributes, selectors, transfer.",
+    "capacity": "Find the width that facts take, and the law that it follows.",
     "figures": "Draw what a sweep has to show.",
     "report": "Write one HTML file that shows a sweep.",
 }

@@ -42,6 +42,16 @@ def _chosen(found: "Sweep", conditions: Sequence[str]) -> "Sweep":
     return replace(found, members=members)
 
 
+def with_facts(sweep: "Sweep") -> "Sweep":
+    """The runs that learned facts. Raises UsageError if there are none."""
+    from geomem.train.sweep.errors import UsageError
+
+    members = [member for member in sweep.members if member.has("answers")]
+    if not members:
+        raise UsageError(f"{sweep.path}: none of these runs learned facts, as task.kind: facts has")
+    return replace(sweep, members=members)
+
+
 def print_rows(
     rows: "Sequence[Row]",
     as_csv: bool,

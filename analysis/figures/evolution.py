@@ -25,6 +25,8 @@ MEASURES = {
     "edge_accuracy": "edge accuracy (share)",
     "edge_recovery": "edge recovery (share)",
     "exact_match": "held-out exact match (share)",
+    "accuracy": "accuracy on facts (share)",
+    "held_out_accuracy": "held-out accuracy on facts (share)",
     "first_hop": "held-out first hop (share)",
 }
 
@@ -78,9 +80,9 @@ def _of_group(group: Group, compute: Callable[[Member], Curve | None]) -> list[C
 
 
 def _draw(ax: "Axes", curves: Sequence[Curve], style: dict[str, Any], label: str) -> None:
-    """Median and range over runs; of one configuration all have the same steps."""
-    steps = curves[0][0]
-    values = np.stack([values for _, values in curves])
+    """Median and range over runs; one that stopped early stays where it was."""
+    steps = max((steps for steps, _ in curves), key=len)
+    values = np.stack([np.interp(steps, *curve) for curve in curves])
     ax.plot(steps, np.median(values, 0), lw=1.4, label=label, **style)
     if len(curves) > 1:
         ax.fill_between(steps, values.min(0), values.max(0), color=style["color"], alpha=0.2, lw=0)

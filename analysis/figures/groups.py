@@ -14,6 +14,8 @@ SIZES = {
     "grid": ("rows", "columns"),
     "cycle": ("nodes",),
 }
+TIED = {"transformer": True, "mamba": True, "feed_forward": True, "node2vec": True, "recall": False}
+TABLES = ("subjects", "relations", "attributes")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,11 @@ def with_graph(members: Sequence[Member]) -> list[Member]:
 
 
 def graph_name(member: Member) -> str:
-    """Such as "grid 4×4" or "path-star (256, 5)", as papers write it."""
+    """Such as "grid 4×4" or "path-star (256, 5)", as papers write it, or "facts 512 × 2"."""
     graph = member.config["graph"]
+    if graph is None:
+        task = member.config["task"]
+        return f"facts {task['subjects']} × {task['relations']}"
     name = graph["kind"].replace("_", "-")
     sizes = [str(graph[field]) for field in SIZES.get(graph["kind"], ())]
     if name == "grid":
@@ -93,8 +98,8 @@ def variant(member: Member) -> str:
         words.append("in-context")
     if model.get("freeze_embeddings") and words != ["associative"]:
         words.append("frozen embeddings")
-    if model.get("tie") is False:
-        words.append("untied")
+    if "tie" in model and model["tie"] != TIED[model["kind"]]:
+        words.append("tied" if model["tie"] else "untied")
     if task.get("edges", "both") != "both":
         words.append(
             "edges as given" if task["edges"] == "given" else f"{task['edges']} edges only"
@@ -109,7 +114,17 @@ def variant(member: Member) -> str:
         words.append("staged")
     if task.get("self_edges"):
         words.append("self-edges")
+    words += _facts_words(task) if task["kind"] == "facts" else []
+    words += [f"frozen {name}" for name in TABLES if model.get(f"freeze_{name}")]
     return ", ".join(words)
+
+
+def _facts_words(task: dict[str, Any]) -> list[str]:
+    words = ["disjoint attributes"] if task["attributes"] == "disjoint" else []
+    if task["hops"] > 1:
+        words.append(f"{task['hops']} hops")
+        words.append("chain of thought" if task["chain_of_thought"] else "direct")
+    return words
 
 
 def _label(member: Member, paths: bool) -> str:
@@ -131,14 +146,15 @@ def _fields(member: Member) -> dict[str, Any]:
 
 
 def _differences(member: Member, others: Sequence[Member], apart: Collection[str]) -> str:
-    """The fields in which groups that would have the same label differ."""
+    """The fields in which groups that would have the same label differ, less what most have."""
     own, rows = _fields(member), [_fields(other) for other in others]
     missing = object()
-    differing = [
-        name
-        for name in own
-        if name not in apart and any(row.get(name, missing) != own[name] for row in rows)
-    ]
+
+    def alike(name: str) -> int:
+        return sum(row.get(name, missing) == own[name] for row in rows)
+
+    few = max(1, len(rows) // 2)  # at most one group of two has a value that is not named
+    differing = [name for name in own if name not in apart and alike(name) <= few < len(rows)]
     words = [
         f"{name.rpartition('.')[2]} {json.dumps(own[name])}" for name in differing[:MAX_DIFFERENCES]
     ]

@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geomem.analysis.figures.capacity import facts_capacity
 from geomem.analysis.figures.evolution import geometry_over_steps, measures_over_steps
+from geomem.analysis.figures.facts import facts_gates, facts_over_width, facts_structure
 from geomem.analysis.figures.heat_maps import leaf_by_first_hop, path_by_path
 from geomem.analysis.figures.points import embeddings, embeddings_3d
 from geomem.analysis.figures.projection import Projection
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[Sequence[Member]], "Figure | None"]
+OF_FACTS: dict[str, Draw] = {
+    "facts_structure": facts_structure,
+    "facts_gates": facts_gates,
+    "facts_over_width": facts_over_width,
+    "facts_capacity": facts_capacity,
+}
 FIGURES: dict[str, Draw] = {
     "accuracy_against_size": accuracy_against_size,
     "measures_over_steps": measures_over_steps,
@@ -30,6 +38,7 @@ FIGURES: dict[str, Draw] = {
     "geometry_over_steps": geometry_over_steps,
     "spectra": spectra,
     "spectra_over_steps": spectra_over_steps,
+    **OF_FACTS,
 }
 
 

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from geomem.analysis.cli import cli
 from geomem.analysis.commands import figures as command
-from geomem.analysis.figures import FIGURES, drawn, save_figures
+from geomem.analysis.figures import FIGURES, OF_FACTS, drawn, save_figures
 from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import graph_name, grouped, variant
 from geomem.analysis.figures.projection import MissingUmap, project
@@ -28,7 +28,9 @@ NO_PATHS = {"recipe": "edges_only"}
 def test_every_figure_is_written_in_each_format(tmp_path, suffix):
     members = make_members()
     written = save_figures(members, tmp_path / "new" / "folder", suffix)
-    assert [path.name for path in written] == [f"{name}.{suffix}" for name in FIGURES]
+    assert [path.name for path in written] == [
+        f"{name}.{suffix}" for name in FIGURES if name not in OF_FACTS
+    ]
     for path in written:
         assert path.read_bytes().startswith(STARTS[suffix])
         assert path.stat().st_size > 4_000
@@ -41,7 +43,7 @@ def test_a_figure_needs_what_it_shows():
         "spectra_over_steps",
     }
     bare = make_members(without=["history/embedding", "metrics/target_accuracy"])
-    assert set(FIGURES) - {name for name, _ in drawn(bare)} == {
+    assert set(FIGURES) - set(OF_FACTS) - {name for name, _ in drawn(bare)} == {
         *("geometry_over_steps", "spectra_over_steps", "accuracy_per_token")
     }
     assert not list(drawn(make_members(status="diverged")))

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rich import box
 from rich.console import Console
@@ -32,37 +32,43 @@ def print_table(
     headlines: Sequence[str] = HEADLINES,
     show: Callable[[Sequence[float]], str] = spread,
 ) -> None:
-    """Print one line per configuration, of any width where stdout is no terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100_000  # a file has no edge at which to fold
-    console.print(_results_table(rows, headlines, show))
+    """Print one line per configuration: fields that vary, number of runs, and measures.
 
-
-def _results_table(
-    rows: Sequence[Row], headlines: Sequence[str], show: Callable[[Sequence[float]], str]
-) -> Table:
-    """Fields that vary, number of runs, and what `show` makes of the runs that are done.
-
-    Of the measures it shows the headlines, if the runs have any of them, else all.
+    Measures are what `show` makes of the runs that are done: the headlines, if the runs have any
+    of them, else all.
     """
     fields = telling(rows)
     measured = in_order(_without_positions(row) for row in rows)
     metrics = [name for name in headlines if name in measured] or measured
     statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in fields:
-        numeric = all(isinstance(row.fields.get(name), int | float | None) for row in rows)
-        table.add_column(printable(short(name, fields)), justify="right" if numeric else "left")
-    for name in ("runs", *statuses, *metrics):
-        table.add_column(printable(name), justify="right")
+    lines = []
     for values, members in by_configuration(rows, fields).items():
         counts = [sum(row.status == s for row in members) for s in statuses]
         done = [_without_positions(row) for row in members if row.status == "done"]
         spreads = [show([m[name] for m in done if name in m]) for name in metrics]
-        cells = [printable(shown(value)) for value in values]
-        table.add_row(*cells, str(len(members)), *map(str, counts), *spreads)
-    return table
+        cells = [shown(value) for value in values]
+        lines.append([*cells, str(len(members)), *map(str, counts), *spreads])
+    names = [short(name, fields) for name in fields]
+    numeric = [
+        all(isinstance(row.fields.get(name), int | float | None) for row in rows) for name in fields
+    ]
+    texts = [name for name, number in zip(names, numeric, strict=True) if not number]
+    print_cells([*names, "runs", *statuses, *metrics], lines, texts)
+
+
+def print_cells(
+    head: Sequence[str], lines: Sequence[Sequence[str]], texts: Collection[str] = ()
+) -> None:
+    """Print a table, of any width where stdout is no terminal; columns in `texts` stand left."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in head:
+        table.add_column(printable(name), justify="left" if name in texts else "right")
+    for line in lines:
+        table.add_row(*map(printable, line))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100_000  # a file has no edge at which to fold
+    console.print(table)
 
 
 def by_configuration(
