@@ -76,9 +76,9 @@ class Recall:
     def _mlp(self) -> dict[str, Parameter]:
         D, F = self.width, self.mlp_width
         return {
-            "up.weight": Parameter((D, F), Normal((2 / D) ** 0.5)),
+            "up.weight": Parameter((D, F), Normal((2 / D) ** 0.5), product=True),
             "up.bias": Parameter((F,), Constant(0.0)),
-            "down.weight": Parameter((F, D), Normal(F**-0.5)),
+            "down.weight": Parameter((F, D), Normal(F**-0.5), product=True),
             "down.bias": Parameter((D,), Constant(0.0)),
         }
 

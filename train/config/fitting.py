@@ -28,9 +28,8 @@ def check_fit(
     if not isinstance(task, Facts) and train.fact_batch != "all":
         _refuse("train.fact_batch", "fact_batch belongs to tasks of kind facts; leave it out")
     _check_model(task, model)
-    if train.precision != "fp32" and isinstance(model, (Node2Vec, Recall)):
-        text = "{kind} is trained in full precision; leave it out"
-        _refuse("train.precision", text, kind=model.kind)
+    if train.precision != "fp32" and isinstance(model, Node2Vec):
+        _refuse("train.precision", "node2vec is trained in full precision; leave it out")
     _check_stages(task, train)
     _check_stop(task, train)
     if isinstance(model, Node2Vec):

@@ -48,6 +48,9 @@ FIELDS = [
     ("kind: transformer}\n  optim: {lr: 1e-2}\n  train: {", "kind: node2vec}\n"
      "  optim: {lr: 1e-2, weight_decay: 0}\n  train: {edge_batch: 5, ",
      "6:23: train.edge_batch: node2vec takes all edges in each step; leave it out"),
+    ("kind: transformer}\n  optim: {lr: 1e-2}\n  train: {", "kind: node2vec}\n"
+     "  optim: {lr: 1e-2, weight_decay: 0}\n  train: {precision: bf16, ",
+     "6:22: train.precision: node2vec is trained in full precision; leave it out"),
     ("lr: 1e-2", "lr: 1:30",
      "5:15: optim.lr: expected a number, got the text '1:30'; "
      "write a plain number such as 20 or 1e-3"),

@@ -49,8 +49,6 @@ def test_in_context(load, refusal, old, new, message):
 
 # In a file whose task is on line 3, its model on 4, and its training on 6.
 FACTS = [
-    ("steps: 5", "steps: 5, precision: bf16",
-     "6:32: train.precision: recall is trained in full precision; leave it out"),
     ("hops: 2", "hops: 2}\n  graph: {kind: cycle, nodes: 5",
      "4:17: graph.kind: a task of kind facts has no graph; leave it out"),
     ("steps: 5", "steps: 5, edge_batch: 5",

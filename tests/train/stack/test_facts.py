@@ -192,6 +192,17 @@ def test_frozen_tables_stay_and_the_others_move(make_run):
     np.testing.assert_array_equal(result.tensors["attributes"], drawn.numpy())
 
 
+def test_bf16_rounds_products_alone(make_run):
+    """The same course within the rounding of bfloat16, and not to the last digit."""
+    full, half = (
+        train_stack([make_run(0, **_fields(precision=precision))]) for precision in ("fp32", "bf16")
+    )
+    losses = [_series(result, 0, "loss") for result in (full, half)]
+    np.testing.assert_allclose(*losses, rtol=0.02)
+    assert (losses[0] != losses[1]).all()
+    assert half.tensors["embedding"].dtype == np.float32
+
+
 def test_early_stop_watches_the_accuracy(make_run):
     rule = {"metric": "accuracy", "reaches": 0.9}
     fields = _fields(steps=500, eval_every=20, stop_when=rule)
