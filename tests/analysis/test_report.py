@@ -82,6 +82,14 @@ def test_the_page_has_tables_figures_and_embeddings_and_asks_for_nothing(tmp_pat
     assert len(labelled) == len(controls)
 
 
+def test_the_page_has_the_findings_that_its_runs_are_about(tmp_path):
+    star = {"kind": "path_star", "arms": 128, "length": 3}
+    sweep = Sweep(tmp_path, make_members(5, star))
+    text = write_report(sweep, tmp_path / "page.html").read_text()
+    assert re.findall('class="finding"><h3>(\\w+) ', text)[0] == "1a"
+    assert re.search("Not tested here: .*1c The hardest token", text)
+
+
 def test_the_same_sweep_gives_the_same_page(tmp_path):
     first, _ = _written(tmp_path, make_members())
     assert _written(tmp_path, make_members())[0] == first
@@ -231,7 +239,9 @@ def test_the_command(tmp_path, monkeypatch):
     assert "pip install 'geomem[plots]'" in result.output
 
 
-@pytest.mark.parametrize("file", ["page.html", "page.css", "paint.js", "view.js", "runs.js"])
+@pytest.mark.parametrize(
+    "file", ["page.html", "findings.html", "page.css", "paint.js", "view.js", "runs.js"]
+)
 def test_what_the_page_is_made_of_is_shipped(file):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["geomem.analysis.report"]

@@ -35,7 +35,8 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def opened(browser, tmp_path, monkeypatch):
     """Return a function that opens the page of some runs in the browser."""
-    monkeypatch.setattr(page, "pictures", lambda *_: "")
+    for images in ("pictures", "findings"):
+        monkeypatch.setattr(page, images, lambda *_: "")
 
     def open_page(members, **options):
         sweep = Sweep(tmp_path / "sweep", members)
