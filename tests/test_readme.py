@@ -12,6 +12,7 @@ from geomem.analysis.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORT = {
+    "kernels": ["--smoke"],
     "sweep": ["--set", "seeds=0", "--set", "train.steps=4"],
     "tune": ["--seconds", "0.1", "--set", "execution.stack=1", "--set", "graph.arms=64"],
 }
@@ -28,7 +29,7 @@ def _commands():
 
 def test_the_readme_shows_commands():
     programs = {words[0] for words in _commands()}
-    assert programs == {"geomem-train", "geomem-analyze"}
+    assert programs == {"geomem-train", "geomem-analyze", "geomem-bench"}
 
 
 def test_the_commands_of_the_readme_run(tmp_path):
