@@ -30,7 +30,8 @@ def test_time_to_accuracy_shows_the_course_and_whether_it_got_there(here):
     assert row.status.startswith("not reached: 0.")
     assert row.series["step"] == [2, 4, 6]
     assert len(row.series["accuracy"]) == len(row.series["loss"]) == 3
-    assert row.figures["seconds"] >= row.figures["training_seconds"] > 0
+    assert row.figures["training_seconds"] > 0
+    assert row.figures["seconds"] > row.figures["training_seconds"] - 1e-3  # rounded to that
     assert "g5000: G(5000, 5)" in tables([row])
 
 
@@ -65,7 +66,7 @@ def test_a_sweep_that_fails_says_so(monkeypatch):
 
 
 def test_mamba_is_what_the_kernels_benchmark_says():
-    result = run(Request(["mamba"], "cpu", smoke=True, seconds=20), say=lambda line: None)
+    result = run(Request(["mamba"], "cpu", smoke=True, seconds=240), say=lambda line: None)
     rows = {row.contestant: row for row in result.rows}
     assert rows["geomem"].figures["geomem_over_it"] == 1
     peer = rows["transformers slow path"]
