@@ -68,11 +68,14 @@ class Mamba:
         for i in range(self.layers):
             at = f"block{i}."
             y = rms_norm(x, params[f"{at}norm.weight"]) if self.norm else x
-            y = drop(self._mix(y, params, at, rows))
+            y = self._mix(y, params, at, rows)
+            if i == self.layers - 1:
+                x, y = rows.wanted(x), rows.wanted(y)
+            y = drop(linear(y, params[f"{at}out.weight"], None))
             x = x + y if self.residual else y
         if self.norm:
             x = rms_norm(x, params["final_norm.weight"])
-        return [at_place(x, place) for place in rows.places]
+        return [at_place(x, place) for place in rows.wanted_places]
 
     def _mix(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         C = self.width * self.expand
@@ -80,8 +83,7 @@ class Mamba:
         u = self._convolve(xz[..., :C], params, at, rows)
         low = linear(u, params[f"{at}x.weight"], None)
         dt = linear(low[..., : self.rank], params[f"{at}dt.weight"], None)
-        y = self._scan(u, dt, low[..., self.rank :], xz[..., C:], params, at, rows)
-        return linear(y, params[f"{at}out.weight"], None)
+        return self._scan(u, dt, low[..., self.rank :], xz[..., C:], params, at, rows)
 
     def _convolve(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         weight, bias = params[f"{at}conv.weight"], params[f"{at}conv.bias"]

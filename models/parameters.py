@@ -43,7 +43,7 @@ class Model(Parametric, Protocol):
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
     ) -> list[Tensor]:
-        """Return the hidden states of each segment's tokens, [K, B, T, D]."""
+        """Return the hidden states of each segment's wanted tokens, or of all, [K, B, T, D]."""
         ...
 
 

@@ -16,7 +16,8 @@ class Rows:
 
     tokens: int64 [K, R]; positions: int64 [R]; places, prefix_places: where each segment's tokens
     and its prefix stand. With prefixes=False they are left out: a model whose tokens see nothing
-    before them has no use for them.
+    before them has no use for them. wanted_places: where each segment's wanted tokens stand among
+    the rows that `wanted` leaves.
     """
 
     def __init__(self, segments: Sequence[Segment], prefixes: bool = True) -> None:
@@ -24,7 +25,8 @@ class Rows:
         positions: list[Tensor] = []
         self.prefix_places: list[Place | None] = []
         self.places: list[Place] = []
-        start = 0
+        self.wanted_places: list[Place] = []
+        start = last = 0
         for segment in segments:
             K, B, T = segment.tokens.shape
             P = segment.prefix.shape[1]
@@ -38,12 +40,30 @@ class Rows:
             positions.append(torch.arange(P, P + T, device=device).repeat(B))
             self.places.append((start, B, T))
             start += B * T
+            L = segment.wanted or T
+            self.wanted_places.append((last, B, L))
+            last += B * L
+        self._count, self._wanted_count = start, last
         self.tokens, self.positions = torch.cat(tokens, 1), torch.cat(positions)
 
     def blocks(self) -> list[Place]:
         """Return every place in the order of the rows."""
         pairs = zip(self.prefix_places, self.places, strict=True)
         return [place for pair in pairs for place in pair if place is not None]
+
+    def wanted(self, x: Tensor) -> Tensor:
+        """Return of the rows in x [K, R, ...] those whose hidden states are wanted, [K, W, ...]."""
+        if self._wanted_count == self._count:
+            return x
+        blocks = self.blocks()
+        parts = dict(zip(blocks, x.split([B * T for _, B, T in blocks], 1), strict=True))
+        kept = []
+        for place, (_, B, L) in zip(self.places, self.wanted_places, strict=True):
+            part = parts[place]
+            if place[2] != L:
+                part = part.unflatten(1, (B, place[2]))[:, :, -L:].flatten(1, 2)
+            kept.append(part)
+        return torch.cat(kept, 1) if len(kept) > 1 else kept[0]
 
 
 def at_place(x: Tensor, place: Place) -> Tensor:

@@ -65,16 +65,22 @@ class Transformer:
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
     ) -> list[Tensor]:
-        """See `Model.hidden`; needs no more rows than one per prefix token and one per token."""
+        """See `Model.hidden`; needs no more rows than one per prefix token and one per token.
+
+        What no token after it looks at, and nobody wants, is left out: of the last block it needs
+        keys and values alone, and without attention nothing.
+        """
         rows = Rows(segments, prefixes=self.attention)
         drop = dropout or (lambda x: x)
         x = lookup(params["embedding"], rows.tokens)
         x = drop(self._add_positions(x, params, rows))
+        if not self.attention:
+            x = rows.wanted(x)
         for i in range(self.layers):
-            x = self._block(x, params, f"block{i}.", rows, drop)
+            x = self._block(x, params, i, rows, drop)
         if self.norm:
             x = _norm(x, params, "final_norm.")
-        return [at_place(x, place) for place in rows.places]
+        return [at_place(x, place) for place in rows.wanted_places]
 
     def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
@@ -85,11 +91,15 @@ class Transformer:
         return x
 
     def _block(
-        self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows, drop: Dropout
+        self, x: Tensor, params: Mapping[str, Tensor], block: int, rows: Rows, drop: Dropout
     ) -> Tensor:
+        at = f"block{block}."
         if self.attention:
             y = _norm(x, params, f"{at}norm1.") if self.norm else x
-            y = drop(self._attend(y, params, at, rows))
+            y = self._attend(y, params, at, rows)
+            if block == self.layers - 1:
+                x, y = rows.wanted(x), rows.wanted(y)
+            y = drop(_linear(y, params, f"{at}out."))
             x = x + y if self.residual else y
         y = _norm(x, params, f"{at}norm2.") if self.norm else x
         y = F.gelu(_linear(y, params, f"{at}up."), approximate="tanh")
@@ -108,7 +118,7 @@ class Transformer:
             pq, pk, pv = head.unbind(3)
             mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
             mixed.append(short_attention(q, k, v, pk[:, 0], pv[:, 0]).flatten(1, 2))
-        return _linear(torch.cat(mixed, 1).flatten(2), params, f"{at}out.")
+        return torch.cat(mixed, 1).flatten(2)
 
 
 def sinusoids(context: int, width: int, like: Tensor) -> Tensor:

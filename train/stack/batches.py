@@ -44,14 +44,14 @@ def edge_part(tables: Tables, first: int = 0, last: int | None = None) -> Part:
     row = (edges.row.gather(1, at) - first).masked_fill_(~valid, -1)
     token = edges.target.gather(1, at).masked_fill_(~valid, 0)
     return Part(
-        Segment(prefixes[:, :, None], tables.edge_tag), Targets(row, token, valid.float()), 1
+        Segment(prefixes[:, :, None], tables.edge_tag, 1), Targets(row, token, valid.float()), 1
     )
 
 
 def sampled_edge_part(tables: Tables, rows: Tensor) -> Part:
     """The edge examples of a step; rows: int64 [K, B]."""
     source, target = (t.gather(1, rows) for t in (tables.edges.source, tables.edges.target))
-    return Part(Segment(source[:, :, None], tables.edge_tag), target, 1)
+    return Part(Segment(source[:, :, None], tables.edge_tag, 1), target, 1)
 
 
 def path_part(tables: Tables, rows: Tensor) -> Part:
@@ -59,7 +59,8 @@ def path_part(tables: Tables, rows: Tensor) -> Part:
     assert tables.paths is not None
     targets = gather_rows(tables.paths.targets, rows)
     tokens = gather_rows(tables.paths.tokens, rows)
-    return Part(Segment(tokens, tables.path_tag), targets.flatten(1), targets.shape[2])
+    length = targets.shape[2]
+    return Part(Segment(tokens, tables.path_tag, length), targets.flatten(1), length)
 
 
 class Batches:
