@@ -33,14 +33,14 @@ class FeedForward:
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
     ) -> list[Tensor]:
-        """See `Model.hidden`; a token's state depends on that token alone, so prefixes are idle."""
-        tokens = torch.cat([segment.tokens.flatten(1) for segment in segments], 1)
+        """See `Model.hidden`; a token's state depends on that token alone, so others are idle."""
+        tokens = [segment.tokens[:, :, -segment.wanted :] for segment in segments]
         drop = dropout or (lambda x: x)
-        x = drop(lookup(params["embedding"], tokens))
+        x = drop(lookup(params["embedding"], torch.cat([t.flatten(1) for t in tokens], 1)))
         for i in range(self.layers):
             if i and self.activation == "gelu":
                 x = F.gelu(x, approximate="tanh")
             x = drop(linear(x, params[f"map{i}"], None))
-        sizes = [segment.tokens.shape[1:] for segment in segments]
+        sizes = [t.shape[1:] for t in tokens]
         parts = x.split([B * T for B, T in sizes], 1)
         return [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]

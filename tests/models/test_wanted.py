@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geomem.models import Mamba, Segment, Transformer, draw
+from geomem.models import FeedForward, Mamba, Segment, Transformer, draw
 from tests.closeness import assert_close
 
 SHARED = {"vocab": 11, "layers": 2, "width": 16, "tie": True, "freeze_embeddings": False}
@@ -12,6 +12,7 @@ TRANSFORMER = {"context": 6, "heads": 2, "mlp_ratio": 2, "positions": "learned"}
 MODELS = {
     "transformer": Transformer(**SHARED, **TRANSFORMER, attention=True),
     "no attention": Transformer(**SHARED, **TRANSFORMER, attention=False),
+    "feed-forward": FeedForward(11, 2, 16, "gelu", tie=True, freeze_embeddings=False),
     "mamba": Mamba(**SHARED, state=4, conv=4, expand=2, rank=2),
 }
 SEEDS = [3, 4]
@@ -63,7 +64,7 @@ def test_others_are_left_out(name, monkeypatch):
     seen = rows_of_outputs(monkeypatch, model)
     model.hidden(parameters(model), segments(2), None)
     everything, wanted = 1 + 3 + 1 + 15, 3 + 6
-    if name == "no attention":
+    if name in ("no attention", "feed-forward"):  # nothing looks at the others
         assert set(seen) == {wanted}
     else:
         assert seen[0] == everything
