@@ -56,7 +56,8 @@ class Trainer:
         self.task = build.build_task(runs, place)
         model: Any = build.build_model(self.run, self.task)
         self.state = state.State(runs, model, place)
-        self.task.enter(members.stages_of(self.run)[0])
+        self._stage = members.stages_of(self.run)[0]
+        self.task.enter(self._stage)
         self.rates = members.rate_table(runs, 0, 0, STEPS).to(place)
         self._step = step.Step(runs, model, self.state, members.Settings(runs, place))
 
@@ -64,7 +65,7 @@ class Trainer:
         """Sample a batch, train on it and return the loss before the step."""
         i = self.state.step % STEPS
         if i == 0:
-            self._step.start(i)
+            self._step.start(self._stage, i)
         before = self.state.loss_sum.clone()
         self._step(self.task.parts(i), self.rates[i])
         self.state.step += 1

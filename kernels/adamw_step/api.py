@@ -6,7 +6,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from geomem.kernels.adamw_step.problem import AdamWHyper, Array, Arrays
+from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
 _DTYPES = (torch.float32, torch.float64)
@@ -25,24 +25,23 @@ def _check(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     like = x.parameters[0]
     if like.dtype not in _DTYPES:
         _refuse("parameters", "float32 or float64", like.dtype)
-    for array in x.each():
-        _check_array(array, like)
+    _check_arrays(x)
     for name, t in hyper._asdict().items():
         _check_tensor(name, t, like.dtype, like.shape[:1], like.device)
     _check_tensor("active", active, torch.bool, like.shape[:1], like.device)
 
 
-def _check_array(array: Array, like: Tensor) -> None:
-    p = array[0]
-    if p.dim() != 2 or 0 in p.shape:
-        _refuse("parameters", "[K,P] and not empty", tuple(p.shape))
-    for name, t in zip(Arrays._fields, array, strict=True):
-        if t is None:
-            continue
+def _check_arrays(x: Arrays) -> None:
+    like, shapes = x.parameters[0], [p.shape for p in x.parameters]
+    for shape in shapes:
+        if len(shape) != 2 or 0 in shape:
+            _refuse("parameters", "[K,P] and not empty", tuple(shape))
+    for name, array in x._asdict().items():
         dtype = torch.bfloat16 if name == "shadow" else like.dtype
-        _check_tensor(name, t, dtype, (like.shape[0], p.shape[1]), like.device)
-        if t.shape[1] > 1 and t.stride(1) != 1:
-            _refuse(name, "of contiguous rows", f"strides {t.stride()}")
+        for t, shape in zip(array, shapes, strict=bool(array)):
+            _check_tensor(name, t, dtype, (like.shape[0], shape[1]), like.device)
+            if t.stride()[1] != 1 and shape[1] > 1:
+                _refuse(name, "of contiguous rows", f"strides {t.stride()}")
 
 
 def _check_tensor(

@@ -52,12 +52,12 @@ def flash(x: Inputs) -> Tensor:
 
 
 def sdpa(x: Inputs) -> Tensor:
-    """Attend by PyTorch; on a CPU it multiplies tiles of 32, for which oneDNN is no good."""
-    if x.q.is_cuda:
+    """Attend by PyTorch; on a CPU it multiplies tiles of 32, for which oneDNN is no good.
+
+    A compiler sees nothing of that: a program knows no setting of the process.
+    """
+    if x.q.is_cuda or torch.compiler.is_compiling():
         return _sdpa(x)
-    if torch.compiler.is_compiling():  # which _on_cpu's setting, one of run time, has to escape
-        result: Tensor = torch.compiler.disable(_on_cpu)(x)
-        return result
     return _on_cpu(x)
 
 

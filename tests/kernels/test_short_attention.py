@@ -72,9 +72,8 @@ def test_pytorch_is_kept_from_multiplying_piece_by_piece_in_another_library(monk
     with _permitted():
         found = cases.everything(x, cases.by("sdpa"))
         short_attention(**x, impl="sdpa")
-        torch.compile(short_attention, backend="eager")(**x)
         assert settings.fp32_precision == "bf16"
-    assert seen == ["ieee"] * 4
+    assert seen == ["ieee"] * 3
     for name, t in found.items():
         assert torch.equal(t, plain[name]), name
 

@@ -64,6 +64,7 @@ class Arena:
         self.gradients = {name: torch.zeros_like(t) for name, t in trained.items()}
         empty: list[dict[str, Tensor]] = [{}, {}]
         self.first, self.second = [first_rows(flat) for flat in self._moments] or empty
+        self._rows = _rows(trained), _rows(self.first), _rows(self.second)
 
     def trained(self) -> dict[str, Tensor]:
         """Return the parameters that have gradients, by their names."""
@@ -87,19 +88,24 @@ class Arena:
                 rows.copy_(rows[order])
         self._expose(width)
 
-    def take_gradients(self, loss: Tensor) -> None:
-        """Set `gradients` to those of a scalar loss; parameters it does not touch get zero."""
-        leaves = self.trained()
-        found = torch.autograd.grad(
-            loss, list(leaves.values()), allow_unused=True, materialize_grads=True
-        )
-        self.gradients = dict(zip(leaves, found, strict=True))
+    def take_gradients(self, found: Sequence[Tensor]) -> None:
+        """Set `gradients`; found: [W, *shape] each, in the order of `trained`."""
+        self.gradients = dict(zip(self._places, found, strict=True))
 
     def gradient_norm(self) -> Tensor:
         """Return the norm of each member's gradient, [W]."""
-        return member_norm([g.flatten(1) for g in self.gradients.values()])
+        return member_norm(_rows(self.gradients))
+
+    def rows(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        """Return parameters, gradients and moments as `adamw_step` takes them, [W, P] each."""
+        parameters, first, second = self._rows
+        return parameters, _rows(self.gradients), first, second
 
     def reset_moments(self) -> None:
         """Forget the optimiser's state, as at the start of a stage."""
         for flat in self._moments:
             flat.zero_()
+
+
+def _rows(tensors: Mapping[str, Tensor]) -> list[Tensor]:
+    return [t.detach().flatten(1) for t in tensors.values()]

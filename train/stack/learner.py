@@ -8,7 +8,6 @@ from torch import Tensor
 
 from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.compiled import Compiled
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
 from geomem.train.stack.replay import GRAPH_STEPS, Replay
@@ -46,16 +45,17 @@ class TokenLearner:
     ) -> None:
         self._task, self._model, self._state = task, model, state
         device = state.active.device
-        trained = Compiled(model) if compile else model  # evaluations have too many shapes
         known = task.known_tokens(output_matrix(state.arena.params).shape[1])
-        self._step = Step(runs, trained, state, Settings(runs, device), known)
+        settings = Settings(runs, device)
+        # Evaluations, which have many shapes and are few, are not compiled.
+        self._step = Step(runs, model, state, settings, known, compile)
         self._replay = Replay(self._step) if device.type == "cuda" else None
         self.at_once = 1 if self._replay is None else GRAPH_STEPS
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""
         self._task.enter(stage)
-        self._step.start(in_stage)
+        self._step.start(stage, in_stage)
 
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""

@@ -77,7 +77,7 @@ def train_stacks(
 
     Runs of one stack have one shape; those of several may differ in their graphs' sizes alone.
     checkpoint: file to continue from if it is of this stack, and to write every
-    checkpoint_seconds; compile: fuse pointwise operations by torch.compile, which takes a while at
+    checkpoint_seconds; compile: differentiate by a program of torch.compile, which takes a while at
     first; report: called a few times per second; stop: asked after every step.
     Raises Interrupted, after writing the checkpoint, when stop() turns true.
     """

@@ -102,8 +102,8 @@ def test_a_compacted_stack_costs_no_more_than_its_active_members(make_run, monke
     rows = []
     take = Arena.take_gradients
 
-    def counted(self, loss):
-        take(self, loss)
+    def counted(self, found):
+        take(self, found)
         rows.append(len(self.gradients["embedding"]))
 
     monkeypatch.setattr(Arena, "take_gradients", counted)

@@ -4,17 +4,36 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
-from geomem.train.stack import train_stack
+from geomem.train.stack import step, train_stack
+from geomem.train.stack.compiled import Program
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler"
 )
 
 
-@pytest.mark.parametrize(
-    "model", [{"layers": 1}, {"kind": "mamba", "layers": 1, "width": 8, "state": 2}]
-)
+MAMBA = {"kind": "mamba", "layers": 1, "width": 8, "state": 2}
+
+
+class _Scaled:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def find(self, x):
+        return torch.autograd.grad((self.factor * x**2).sum(), [x])[0]
+
+
+def test_programs_know_their_own_object_and_every_shape():
+    programs = [(factor, Program(_Scaled(factor).find)) for factor in (2.0, 3.0)]
+    for n in (3, 4):
+        x = torch.arange(1.0, n + 1).requires_grad_()
+        for factor, program in programs:
+            torch.testing.assert_close(program(x), 2 * factor * x.detach())
+
+
+@pytest.mark.parametrize("model", [{"layers": 1, "dropout": 0.1}, MAMBA], ids=["dropout", "mamba"])
 def test_a_compiled_stack_trains_as_a_plain_one(make_run, model):
     train = {"steps": 8, "eval_every": 2, "edge_batch": 7, "path_batch": 3}
     runs = [make_run(s, task={"recipe": "mixed"}, model=model, train=train) for s in range(2)]
@@ -23,3 +42,20 @@ def test_a_compiled_stack_trains_as_a_plain_one(make_run, model):
         gap = np.linalg.norm(compiled.tensors[name] - plain.tensors[name])
         assert gap <= 1e-3 * np.linalg.norm(plain.tensors[name]), name
     assert compiled.metadata["members"] == plain.metadata["members"]
+
+
+def test_every_stage_and_width_has_one_program(make_run, monkeypatch):
+    """Edges alone, then paths alone; one member ends before the other, and is left behind."""
+    made = []
+
+    def program(method):
+        made.append(method)
+        return method
+
+    monkeypatch.setattr(step, "Program", program)
+    train = {"edge_steps": 4, "eval_every": 2, "edge_batch": 7, "path_batch": 3}
+    task = {"recipe": "staged"}
+    train_stack(
+        [make_run(s, task=task, train=train | {"steps": 7 + 3 * s}) for s in range(2)], compile=True
+    )
+    assert len(made) == 3

@@ -25,8 +25,9 @@ def _gradients(make_run, model, precision):
     built = build_model(run, task)
     state = State([run], built, device)
     step = Step([run], built, state, Settings([run], device))
-    task.enter(stages_of(run)[0])
-    step.start(0)
+    stage = stages_of(run)[0]
+    task.enter(stage)
+    step.start(stage, 0)
     step(task.parts(0), rate_table([run], 0, 0, 1)[0])
     return state
 

@@ -40,8 +40,9 @@ def _prepared(make_run, kind, seeds=3, **sections):
     model = build_model(runs[0], task)
     state = State(runs, model, device)
     step = Step(runs, model, state, Settings(runs, device))
-    task.enter(stages_of(runs[0])[0])
-    step.start(0)
+    stage = stages_of(runs[0])[0]
+    task.enter(stage)
+    step.start(stage, 0)
     return task, state, step, rate_table(runs, 0, 0, 20)
 
 
