@@ -23,7 +23,7 @@ sweep: $(VENV)/installed
 	$(BIN)/geomem-analyze figures sweeps/path_star
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/installed
 	$(INSTALL) --editable ".[dev]"
