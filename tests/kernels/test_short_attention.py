@@ -78,6 +78,14 @@ def test_pytorch_is_kept_from_multiplying_piece_by_piece_in_another_library(monk
         assert torch.equal(t, plain[name]), name
 
 
+@pytest.mark.parametrize("P", [0, 3])
+def test_pytorchs_attention_is_part_of_one_program(P):
+    x = cases.inputs(1, 2, 70, P, 2, 8, torch.float32)
+    program = torch.compile(short_attention, backend="eager", fullgraph=True)
+    with _permitted():
+        torch.testing.assert_close(program(**x, impl="sdpa"), short_attention(**x, impl="sdpa"))
+
+
 def test_many_sequences_come_in_batches(monkeypatch):
     x = cases.inputs(2, 5, 7, 2, 2, 4, torch.float32)
     whole = cases.everything(x, cases.by("sdpa"))
