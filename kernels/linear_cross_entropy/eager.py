@@ -23,10 +23,10 @@ from geomem.kernels.linear_cross_entropy.workspace import (
     add_product,
     divided,
     division,
+    logits_buffer,
 )
 
 CHUNK_LOGITS = 1 << 20  # held at a time, unless a row has more
-VECTOR = 64  # elements; a multiple of what any processor takes at a time
 LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp
 LN_2 = 0.6931471805599453
 
@@ -107,32 +107,18 @@ def _rows(inputs: _Inputs) -> tuple[Tensor, Tensor, Tensor]:
     """Loss (weighted) and lse of rows, [K, N], and the gradient of their logits, [K, N, V]."""
     x, embedding, (token, several, share, _), vocab_sizes = inputs
     (K, N, _), V = x.shape, embedding.shape[1]
-    flat, z = _scratch(x, K, N, V)
+    z, padded = logits_buffer(x, K, N, V)
     torch.bmm(embedding, (x * constant(LOG2_E, x.dtype)).mT, out=z.mT)
     if vocab_sizes is not None:
         z.masked_fill_(torch.arange(V, device=z.device) >= vocab_sizes[:, None, None], -torch.inf)
     first = z.gather(2, token if several is None else token[..., :1])
     z.sub_(first)
-    flat.exp2_()
+    padded.exp2_()
     first.mul_(constant(LN_2, x.dtype))
     found = _single(z, token, first) if several is None else _several(z, token, first, several)
     on_targets, s, loss, lse = found
     z.scatter_(2, token, on_targets).mul_(share / s)
     return loss.squeeze_(2), lse.squeeze_(2), z
-
-
-def _scratch(x: Tensor, K: int, N: int, V: int) -> tuple[Tensor, Tensor]:
-    """Logits [K, N, V], and before it the same as whole vectors, flat.
-
-    The rows of a token stand side by side: of a large vocabulary and few rows the scores then take
-    half the time, and the gradient of x a quarter more; all three products together take less.
-
-    PyTorch's exp2 rounds otherwise in the scalar rest of a tensor. Without one, the bits of a
-    member do not depend on its place in a stack (on one thread).
-    """
-    size = K * N * V
-    flat = x.new_empty(size + -size % VECTOR)
-    return flat, flat.as_strided((K, N, V), (N * V, 1, N))
 
 
 def _single(e: Tensor, token: Tensor, z_1: Tensor) -> tuple[Tensor, ...]:

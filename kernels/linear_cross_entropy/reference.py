@@ -9,17 +9,16 @@ second line is -q s_neg / s without cancellation: a memorising model lives at e_
 The gradients are made in the forward pass, while a chunk's logits are in the cache.
 """
 
-from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype, of_members
-from geomem.kernels.linear_cross_entropy.workspace import division
+from geomem.kernels.linear_cross_entropy.workspace import Logits, division, logits_buffer
 
 CHUNK_LOGITS = 1 << 20  # logits held at a time
-VECTOR = 64  # elements; a multiple of what any processor takes at a time
+ROWS = 64  # of a chunk, or a multiple: the maximum of 52 rows takes ten times as long on a CPU
 LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp, and has no slow arguments
 
 
@@ -48,11 +47,20 @@ class _Entries(NamedTuple):
 
     def row_worst(self, z: Tensor) -> Tensor:
         """Least of each row's values; infinity where there is none."""
-        z = z.masked_fill(self.invalid, torch.inf)
+        return self._reduced(z.masked_fill(self.invalid, torch.inf), torch.inf, "amin")
+
+    def row_best(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Greatest of each row's values and its least token; -infinity and `none` without one."""
+        best = self._reduced(z.masked_fill(self.invalid, -torch.inf), -torch.inf, "amax")
+        lost = self.invalid | (z < self.to_entries(best))
+        last = torch.iinfo(self.token.dtype).max
+        return best, self._reduced(self.token.masked_fill(lost, last), last, "amin")
+
+    def _reduced(self, values: Tensor, start: float, how: str) -> Tensor:
         if self.row is None:
-            return z
-        start = z.new_full((z.shape[0], self.rows), torch.inf)
-        return start.scatter_reduce_(1, self.row, z, "amin")
+            return values
+        found = values.new_full((values.shape[0], self.rows), start)
+        return found.scatter_reduce_(1, self.row, values, how)
 
 
 def _entries(p: Problem, start: int, stop: int) -> _Entries:
@@ -77,52 +85,56 @@ def _entries(p: Problem, start: int, stop: int) -> _Entries:
     return _Entries(row, token.clamp(min=0), weight, valid, invalid, stop - start)
 
 
-def _first_best(z: Tensor, block: int = 256) -> tuple[Tensor, Tensor]:
-    """Maximum over the last dimension and its first place; faster than torch.max by blocks."""
-    whole = z.shape[2] // block * block
-    if whole == 0:
-        top, place = z.max(2)
-        return top, place
-    tops = z[..., :whole].unflatten(2, (-1, block)).amax(3)
-    top, first = tops.max(2)
-    inside = first[..., None] * block + torch.arange(block, device=z.device)
-    place = first * block + z.gather(2, inside).argmax(2)
-    if whole < z.shape[2]:
-        last, at = z[..., whole:].max(2)
-        place = torch.where(last > top, whole + at, place)
-        top = torch.maximum(top, last)
-    return top, place
+class _Metrics(NamedTuple):
+    """As in the results, [K, rows]."""
+
+    argmax: Tensor
+    rank: Tensor
+    ties: Tensor
 
 
-def _metrics(logits: Tensor, entries: _Entries, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Rank and ties of each row's worst target among the tokens that are not its targets.
+def _no_metrics(like: Tensor) -> _Metrics:
+    return _Metrics(*(torch.full_like(like, -1, dtype=torch.int64) for _ in range(3)))
 
-    What is not a number counts as above: a diverged row is never right.
+
+def _metrics(others: Tensor, top: Tensor, entries: _Entries, z: Tensor) -> _Metrics:
+    """Metrics from the logits [K, rows, V] of other tokens than the targets, and their maximum.
+
+    Where all targets are above that, nothing needs to be counted. What is not a number counts as
+    above: a diverged row is never right.
     """
-    worst = entries.row_worst(z)
-    at = entries.to_entries(worst)
-    scratch = torch.le(logits, worst[..., None], out=torch.empty_like(logits))
-    not_above = scratch.sum(2) - entries.row_sums((z <= at) * entries.valid)
-    ties = torch.eq(logits, worst[..., None], out=scratch).sum(2)
-    ties -= entries.row_sums((z == at) * entries.valid)
-    rank = logits.shape[2] - entries.row_sums(entries.valid) - not_above
+    worst, (best, token) = entries.row_worst(z), entries.row_best(z)
     none = worst == torch.inf
-    return rank.long().masked_fill_(none, -1), ties.long().masked_fill_(none, -1)
+    found = _Metrics(token, torch.zeros_like(token), torch.zeros_like(token))
+    rows = (~(top < worst) | none).any(0).nonzero()[:, 0]
+    if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
+        found = _counted(others, top, worst, best, token)
+    elif len(rows):
+        chosen = (t[:, rows] for t in (others, top, worst, best, token))
+        for whole, part in zip(found, _counted(*chosen), strict=True):
+            whole[:, rows] = part
+    return _Metrics(found.argmax, *(t.masked_fill_(none, -1) for t in found[1:]))
 
 
-def _to_whole_vectors(t: Tensor) -> Tensor:
-    """A flat view whose length no vector unit cuts; the storage has to be as long.
+def _counted(others: Tensor, top: Tensor, worst: Tensor, best: Tensor, token: Tensor) -> _Metrics:
+    """Count the other tokens above each row's worst target and beside it, and find the first best.
 
-    PyTorch's exp2 rounds otherwise in the scalar rest of a tensor. Without one, the bits of a
-    member do not depend on its place in a stack (on one thread).
+    PyTorch's own argmax takes five times as long as these passes.
     """
-    return t.as_strided((t.numel() + -t.numel() % VECTOR,), (1,))
+    V = others.shape[2]
+    scratch = torch.le(others, worst[..., None], out=torch.empty_like(others))
+    rank = V - scratch.sum(2).long()
+    ties = torch.eq(others, worst[..., None], out=scratch).sum(2).long()
+    countdown = torch.arange(V, 0, -1, dtype=others.dtype, device=others.device)
+    first = torch.eq(others, top[..., None], out=scratch).mul_(countdown).amax(2)
+    first = V - first.long()
+    argmax = torch.where(top > best, first, torch.where(top == best, first.min(token), token))
+    return _Metrics(argmax.masked_fill_(top.isnan() | best.isnan(), -1), rank, ties)
 
 
 class _Rows(NamedTuple):
-    """What a chunk's logits come to: e with target columns zeroed, what was taken out, sums."""
+    """Exponentials of targets, their sums and those of other tokens, and what they come to."""
 
-    e_others: Tensor
     e_targets: Tensor
     s_neg: Tensor
     s_pos: Tensor
@@ -130,31 +142,32 @@ class _Rows(NamedTuple):
     lse: Tensor
 
 
-def _rows(logits: Tensor, entries: _Entries, index: Tensor, z: Tensor, top: Tensor) -> _Rows:
-    """Turn logits, in place, into exponentials and their sums; z: the targets' scores."""
-    logits.sub_(top[..., None]).mul_(LOG2_E)
-    _to_whole_vectors(logits).exp2_()
-    flat = logits.view(index.shape[0], -1)
-    e = flat.gather(1, index).mul_(entries.valid)
-    # Subtracted, not set: an entry that is not valid may stand on the place of a valid one.
-    flat.scatter_add_(1, index, -e)
-    s_neg, s_pos = logits.sum(2), entries.row_sums(e)
+def _rows(held: Logits, entries: _Entries, z: Tensor, top: Tensor) -> _Rows:
+    """Turn the logits of other tokens, in place, into exponentials; z: the targets' scores."""
+    top = torch.maximum(top, entries.row_best(z)[0])
+    held.logits.sub_(top[..., None]).mul_(LOG2_E)
+    held.padded.exp2_()
+    below = logits_buffer(z, *z.shape, 1)  # for its whole vectors
+    torch.sub(z, entries.to_entries(top), out=below.logits[..., 0]).mul_(LOG2_E)
+    below.padded.exp2_()
+    e = below.logits[..., 0].mul_(entries.valid)
+    s_neg, s_pos = held.logits.sum(2), entries.row_sums(e)
     lse = (s_neg + s_pos).log_().add_(top)
     # log(1 + rest / e) keeps its digits where lse - z would cancel.
     rest = entries.to_entries(s_pos) - e + entries.to_entries(s_neg)
     loss = torch.where(e > 1e-30, rest.div_(e).log1p_(), entries.to_entries(lse) - z)
     loss = entries.row_sums(entries.weight * loss)
-    return _Rows(logits, e, s_neg, s_pos, loss, lse)
+    return _Rows(e, s_neg, s_pos, loss, lse)
 
 
-def _dlogits(part: _Rows, entries: _Entries, index: Tensor, total: Tensor) -> Tensor:
+def _dlogits(held: Logits, part: _Rows, entries: _Entries, index: Tensor, total: Tensor) -> Tensor:
     """Gradient of the member's loss, made in place of the exponentials."""
     q_sum, s = entries.row_sums(entries.weight), (part.s_neg + part.s_pos).mul_(total)
-    dlogits = part.e_others.mul_((q_sum / s)[..., None])
+    dlogits = held.logits.mul_((q_sum / s)[..., None])
     s_pos, s_neg = entries.to_entries(part.s_pos), entries.to_entries(part.s_neg)
     on_target = entries.to_entries(q_sum) * part.e_targets - entries.weight * s_pos
     on_target = (on_target - entries.weight * s_neg).div_(entries.to_entries(s))
-    dlogits.view(index.shape[0], -1).scatter_add_(1, index, on_target)
+    held.places().scatter_add_(1, index, on_target)
     return dlogits
 
 
@@ -184,30 +197,30 @@ class _Pass:
     def _chunk(self, start: int, stop: int) -> tuple[Tensor, ...]:
         x, whole = self.x[:, start:stop], stop - start == self.x.shape[1]
         entries = self.entries if whole else _entries(self.p, start, stop)
-        logits = self._logits(x)
-        index = _index(entries, logits.shape[2])
-        z = logits.view(x.shape[0], -1).gather(1, index)
-        if self.p.metrics:
-            top, argmax = _first_best(logits)
-            rank, ties = _metrics(logits, entries, z)
-        else:
-            top = logits.amax(2)
-            argmax, rank, ties = (torch.full_like(top, -1, dtype=torch.int64) for _ in range(3))
-        part = _rows(logits, entries, index, z, top)
+        held = self._logits(x)
+        index = _index(entries, held.logits)
+        z = held.places().gather(1, index)
+        # As a minimum: an entry that is not valid may stand on the place of a valid one.
+        out = torch.where(entries.invalid, torch.inf, -torch.inf).to(z.dtype)
+        held.places().scatter_reduce_(1, index, out, "amin")
+        top = held.logits.amax(2)
+        wanted = self.p.metrics
+        metrics = _metrics(held.logits, top, entries, z) if wanted else _no_metrics(top)
+        part = _rows(held, entries, z, top)
         dx = self.x[:, :, :0]
         if self.p.want_dx or self.p.want_de:
-            dx = self._gradients(_dlogits(part, entries, index, self.total), x, start == 0)
-        return part.row_loss, part.lse, argmax, rank, ties, dx
+            dx = self._gradients(_dlogits(held, part, entries, index, self.total), x, start == 0)
+        return part.row_loss, part.lse, *metrics, dx
 
-    def _logits(self, x: Tensor) -> Tensor:
-        shape = *x.shape[:2], self.embedding.shape[1]
-        size = prod(shape)
-        logits = x.new_empty(size + -size % VECTOR)[:size].view(shape)
-        torch.bmm(x, self.embedding.mT, out=logits)
+    def _logits(self, x: Tensor) -> Logits:
+        K, N, _ = x.shape
+        held = logits_buffer(x, K, N, self.embedding.shape[1])
+        torch.bmm(self.embedding, x.mT, out=held.logits.mT)
         if self.p.vocab_sizes is not None:
-            columns = torch.arange(logits.shape[2], device=x.device)
-            logits.masked_fill_(columns >= self.p.vocab_sizes[:, None, None], -torch.inf)
-        return logits
+            columns = torch.arange(held.logits.shape[2], device=x.device)
+            past = columns >= self.p.vocab_sizes[:, None, None]
+            held.logits.masked_fill_(past, -torch.inf)
+        return held
 
     def _gradients(self, dlogits: Tensor, x: Tensor, first: bool) -> Tensor:
         if self.p.want_de and first:
@@ -217,17 +230,19 @@ class _Pass:
         return torch.bmm(dlogits, self.embedding) if self.p.want_dx else x[:, :, :0]
 
 
-def _index(entries: _Entries, V: int) -> Tensor:
-    """Place of each entry in the logits of a member, [K, rows * V]."""
-    if entries.row is not None:
-        return entries.row * V + entries.token
-    return entries.token + torch.arange(0, entries.rows * V, V, device=entries.token.device)
+def _index(entries: _Entries, logits: Tensor) -> Tensor:
+    """Place of each entry in the memory of its member's logits."""
+    _, of_row, of_token = logits.stride()
+    row = entries.row
+    if row is None:
+        row = torch.arange(entries.rows, device=entries.token.device)
+    return row * of_row + entries.token * of_token
 
 
 def run(p: Problem) -> Outputs:
     """Solve a problem; the specification of every other implementation."""
     (K, N, _), V = p.x.shape, p.embedding.shape[1]
-    members, rows = division(K, N, V, CHUNK_LOGITS)
+    members, rows = division(K, N, V, CHUNK_LOGITS, ROWS, ROWS)
     groups = [of_members(p, slice(k, k + members)) for k in range(0, K, members)]
     found = [_Pass(group).run(rows) for group in groups]
     return found[0] if len(found) == 1 else Outputs(*map(torch.cat, zip(*found, strict=True)))
