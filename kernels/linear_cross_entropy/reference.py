@@ -147,7 +147,7 @@ def _rows(held: Logits, entries: _Entries, z: Tensor, top: Tensor) -> _Rows:
     top = torch.maximum(top, entries.row_best(z)[0])
     held.logits.sub_(top[..., None]).mul_(LOG2_E)
     held.padded.exp2_()
-    below = logits_buffer(z, *z.shape, 1)  # for its whole vectors
+    below = logits_buffer(z, z.shape[0], z.shape[1], 1)  # for its whole vectors
     torch.sub(z, entries.to_entries(top), out=below.logits[..., 0]).mul_(LOG2_E)
     below.padded.exp2_()
     e = below.logits[..., 0].mul_(entries.valid)

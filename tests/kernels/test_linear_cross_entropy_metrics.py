@@ -42,8 +42,32 @@ def test_chunks_of_rows_and_members_change_nothing(monkeypatch, chunk, kind):
     t = several(5, 37, 29) if kind == "several" else t
     whole = ours(x, e, t, metrics=True)[0]
     monkeypatch.setattr(reference, "CHUNK_LOGITS", chunk)
+    monkeypatch.setattr(reference, "ROWS", 1)
     for a, b in zip(whole, ours(x, e, t, metrics=True)[0], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("wrong", [0, 3, 25])  # no row is counted, some chosen ones, all
+@pytest.mark.parametrize("kind", ["hard", "several"])
+def test_rows_with_other_tokens_above_their_targets_are_found_among_the_rest(wrong, kind):
+    """Scores of small integers; the targets stand out by ten, but in the first rows."""
+    g = torch.Generator().manual_seed(1)
+    noise = torch.randint(-2, 3, (2, 40, 90), generator=g).float()
+    t = several(2, 40, 90) if kind == "several" else torch.randint(-1, 90, (2, 40), generator=g)
+    on_target = torch.zeros(2, 40, 90)
+    for k in range(2):
+        for n in range(wrong, 40):
+            tokens = t.token[k][t.row[k] == n] if kind == "several" else t[k, n : n + 1]
+            on_target[k, n, tokens[tokens >= 0]] = 10.0
+    e = (noise + on_target).mT.contiguous()  # of an identity: the scores themselves
+    x = torch.eye(40).expand(2, 40, 40).contiguous()
+    result, logits = linear_cross_entropy(x, e, t, metrics=True), x @ e.mT
+    rank, ties = ranks(logits, t)
+    assert (rank[:, wrong:] <= 0).all()
+    assert wrong == 0 or ((rank > 0).any() and (ties > 0).any())
+    assert torch.equal(result.rank, rank)
+    assert torch.equal(result.ties, ties)
+    assert torch.equal(result.argmax, logits.argmax(-1))
 
 
 def test_a_diverged_row_is_never_right():
