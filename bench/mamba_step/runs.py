@@ -119,7 +119,9 @@ def _whole(part: "Part") -> tuple[Tensor, Tensor]:
     """Tokens of the only member with their prefix, [B, T], and which predict."""
     tokens, prefix = part.segment.tokens[0], part.segment.prefix[0]
     whole = torch.cat([prefix.expand(tokens.shape[0], -1), tokens], 1)
-    predicts = torch.arange(whole.shape[1], device=whole.device) >= whole.shape[1] - part.length
+    predicts = (
+        torch.arange(whole.shape[1], device=whole.device) >= whole.shape[1] - part.segment.wanted
+    )
     return whole, predicts.expand(whole.shape)
 
 

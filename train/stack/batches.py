@@ -16,14 +16,13 @@ from geomem.train.tasks.in_weights import Tables
 
 @dataclass(frozen=True)
 class Part:
-    """A segment whose last L positions predict: targets [K, B*L], or several per sequence.
+    """A segment with targets [K, B*L] of its L wanted tokens (L > 0), or several for each.
 
     A target -1 does not count.
     """
 
     segment: Segment
     targets: Tensor | Targets
-    length: int
 
 
 def gather_rows(table: Tensor, rows: Tensor) -> Tensor:
@@ -43,15 +42,14 @@ def edge_part(tables: Tables, first: int = 0, last: int | None = None) -> Part:
     at = (begin + places).clamp(max=edges.row.shape[1] - 1)
     row = (edges.row.gather(1, at) - first).masked_fill_(~valid, -1)
     token = edges.target.gather(1, at).masked_fill_(~valid, 0)
-    return Part(
-        Segment(prefixes[:, :, None], tables.edge_tag, 1), Targets(row, token, valid.float()), 1
-    )
+    segment = Segment(prefixes[:, :, None], tables.edge_tag, 1)
+    return Part(segment, Targets(row, token, valid.float()))
 
 
 def sampled_edge_part(tables: Tables, rows: Tensor) -> Part:
     """The edge examples of a step; rows: int64 [K, B]."""
     source, target = (t.gather(1, rows) for t in (tables.edges.source, tables.edges.target))
-    return Part(Segment(source[:, :, None], tables.edge_tag, 1), target, 1)
+    return Part(Segment(source[:, :, None], tables.edge_tag, 1), target)
 
 
 def path_part(tables: Tables, rows: Tensor) -> Part:
@@ -59,8 +57,7 @@ def path_part(tables: Tables, rows: Tensor) -> Part:
     assert tables.paths is not None
     targets = gather_rows(tables.paths.targets, rows)
     tokens = gather_rows(tables.paths.tokens, rows)
-    length = targets.shape[2]
-    return Part(Segment(tokens, tables.path_tag, length), targets.flatten(1), length)
+    return Part(Segment(tokens, tables.path_tag, targets.shape[2]), targets.flatten(1))
 
 
 class Batches:
@@ -115,7 +112,7 @@ def join_targets(parts: Sequence[Part]) -> Tensor | Targets:
     for part in parts:
         own = _as_list(part.targets)
         lists.append(own._replace(row=torch.where(own.row < 0, own.row, own.row + start)))
-        start += part.segment.tokens.shape[1] * part.length
+        start += part.segment.tokens.shape[1] * part.segment.wanted
     joined = Targets(*(torch.cat(columns, 1) for columns in zip(*lists, strict=True)))
     order = joined.row.masked_fill(joined.row < 0, start).argsort(dim=1, stable=True)
     return Targets(*(column.gather(1, order) for column in joined))
@@ -144,9 +141,8 @@ def predict(
     int64 [K], how many tokens each member knows, if not all of the model's.
     """
     hidden = model.hidden(params, [part.segment for part in parts], dropout)
-    rows = [h[:, :, -p.length :].flatten(1, 2) for h, p in zip(hidden, parts, strict=True)]
     targets = join_targets(parts)
-    x = torch.cat(rows, 1)
+    x = torch.cat([h.flatten(1, 2) for h in hidden], 1)
     matrix = output_matrix(params)
     return linear_cross_entropy(
         x.to(products or x.dtype), matrix, targets, vocab_sizes=vocab_sizes, metrics=metrics

@@ -77,14 +77,14 @@ class FactsTask:
         subjects = torch.arange(first, first + answers.shape[2], device=answers.device)
         relations = torch.arange(N, N + R, device=answers.device)
         segment = pairs(subjects.expand(K, -1), relations.expand(K, -1))
-        return Part(segment, answers.flatten(1) + self._first_answer, 1)
+        return Part(segment, answers.flatten(1) + self._first_answer)
 
     def _part(self, which: Tensor) -> Part:
         queries, L = self.facts.queries(which), self._targets
         answers = queries.answers[:, :, -L:]
         tokens = torch.cat([queries.tokens, answers[:, :, :-1]], 2)  # of several hops: subjects
         segment = Segment(tokens, tokens[:, 0, :0], L)
-        return Part(segment, (answers + self._first_answer).flatten(1), L)
+        return Part(segment, (answers + self._first_answer).flatten(1))
 
     @torch.no_grad()
     def evaluate(self, model: Model, params: dict[str, Tensor]) -> dict[str, Tensor]:

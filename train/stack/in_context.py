@@ -52,9 +52,8 @@ class InContextTask:
         return [self._part(self._drawn.rows(place * self._batch, self._batch))]
 
     def _part(self, examples: Examples) -> Part:
-        length = examples.targets.shape[2]
-        segment = Segment(examples.tokens, self._no_prefix, length)
-        return Part(segment, examples.targets.flatten(1), length)
+        segment = Segment(examples.tokens, self._no_prefix, examples.targets.shape[2])
+        return Part(segment, examples.targets.flatten(1))
 
     @torch.no_grad()
     def evaluate(self, model: Model, params: dict[str, Tensor]) -> dict[str, Tensor]:

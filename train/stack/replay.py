@@ -38,8 +38,8 @@ def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -
         own: dict[str, Any] = {name: next(rest) for name in _tensor_fields(part.segment)}
         segment = replace(part.segment, **own)
         if isinstance(part.targets, Targets):
-            return Part(segment, Targets(next(rest), next(rest), next(rest)), part.length)
-        return Part(segment, next(rest), part.length)
+            return Part(segment, Targets(next(rest), next(rest), next(rest)))
+        return Part(segment, next(rest))
 
     return [[rebuilt(part) for part in parts] for parts in batches]
 

@@ -17,7 +17,7 @@ HARD = torch.tensor([[3, -1, 2], [1, 0, -1]])
 
 
 def part(targets):
-    return Part(Segment(torch.zeros(2, ROWS, 1, dtype=torch.int64), None), targets, 1)
+    return Part(Segment(torch.zeros(2, ROWS, 1, dtype=torch.int64), None, 1), targets)
 
 
 def entries(targets):

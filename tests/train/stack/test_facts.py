@@ -89,8 +89,8 @@ def test_measures_equal_those_of_every_query_written_out(make_run, monkeypatch, 
     which = torch.arange(config.query_count).expand(2, -1)
     part = stack._part(which)
     (hidden,) = net.hidden(params, [part.segment], None)
-    scores = hidden[:, :, -part.length :] @ output_matrix(params)[:, None].mT
-    targets = part.targets.view(*which.shape, part.length)
+    scores = hidden[:, :, -part.segment.wanted :] @ output_matrix(params)[:, None].mT
+    targets = part.targets.view(*which.shape, part.segment.wanted)
     right = (scores.argmax(3) == targets).double()
     loss = -scores.double().log_softmax(3).gather(3, targets[..., None])[..., 0].mean(2)
     rows = torch.arange(config.query_count)
@@ -131,7 +131,7 @@ def test_a_graph_of_steps_can_be_fed_these_batches(make_run, task):
     tensors = [t.clone() for t in tensors_of([[part]])]
     ((again,),) = with_tensors([[part]], tensors)
     assert type(again.segment) is type(part.segment)
-    assert again.segment.wanted == part.length
+    assert again.segment.wanted == part.segment.wanted
     pairs = zip(tensors_of([[again]]), tensors, strict=True)
     assert all(one is other for one, other in pairs)
 

@@ -142,12 +142,12 @@ def test_prompts(make_run, name, model):
 
     def prompts(k):
         labels = torch.full_like(tokens[k], plain.PAD)
-        labels[:, -part.length :] = part.targets[k].view(5, part.length)
+        labels[:, -part.segment.wanted :] = part.targets[k].view(5, part.segment.wanted)
         return tokens[k], labels
 
     _compare_step(runs, task, [part], prompts)
     if name == "next token":  # what is read next is what had to be predicted
-        read = tokens[:, :, -part.length + 1 :]
+        read = tokens[:, :, -part.segment.wanted + 1 :]
         assert (read == part.targets.view(2, 5, -1)[:, :, :-1]).all()
 
 
@@ -157,5 +157,5 @@ def test_each_stage_of_the_staged_recipe_trains_on_its_own_examples(make_run):
     lengths = []
     for stage in stages_of(run):
         parts = Batches([run], tables, stage, torch.device("cpu")).parts(0)
-        lengths.append([part.length for part in parts])
+        lengths.append([part.segment.wanted for part in parts])
     assert lengths == [[1], [4]]
