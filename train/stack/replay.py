@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -46,18 +47,32 @@ def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -
 
 @dataclass
 class _Recorded:
-    """A graph and the tensors that it reads; those that never change are read in place."""
+    """A graph and the tensors that it reads: its own, or (kept) those of the task, in place."""
 
     graph: torch.cuda.CUDAGraph
     inputs: list[Tensor]
+    kept: list[bool]
     rates: Tensor
 
+    def serves(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether those of the task still are the very ones; they are not ours to write to."""
+        known = zip(self.inputs, tensors, self.kept, strict=True)
+        return all(mine is new for mine, new, kept in known if kept)
+
     def replay(self, tensors: Sequence[Tensor], rates: Tensor) -> None:
-        for mine, new in zip(self.inputs, tensors, strict=True):
-            if mine is not new:
+        for mine, new, kept in zip(self.inputs, tensors, self.kept, strict=True):
+            if not kept:
                 mine.copy_(new)
         self.rates.copy_(rates)
         self.graph.replay()
+
+
+@dataclass
+class _Warming:
+    """The calls of a shape before there is a graph: how many, and the tensors of the last."""
+
+    calls: int
+    tensors: list[Tensor]
 
 
 class Replay:
@@ -66,44 +81,51 @@ class Replay:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._pool = torch.cuda.graph_pool_handle()
+        self._side = torch.cuda.Stream()
         self._recorded: dict[object, _Recorded] = {}
-        self._seen: dict[object, list[Tensor]] = {}
-        self._calls: dict[object, int] = {}
+        self._warming: dict[object, _Warming] = {}
 
     def __call__(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
         """See `Step.each`."""
         tensors = tensors_of(batches)
         shape = (len(rates), *(tuple(t.shape) for t in tensors))
-        if shape not in self._recorded and self._calls.get(shape, 0) >= WARM_CALLS:
-            self._recorded[shape] = self._record(batches, tensors, rates, self._seen.pop(shape))
-        if shape in self._recorded:
-            self._recorded[shape].replay(tensors, rates)
-            return
-        self._calls[shape] = self._calls.get(shape, 0) + 1
-        self._seen[shape] = tensors
-        self._aside(batches, rates)
+        recorded = self._recorded.get(shape)
+        if recorded is not None and not recorded.serves(tensors):
+            recorded = None
+            del self._recorded[shape]  # of another stage, whose examples are of the same shapes
+        if recorded is None:
+            recorded = self._prepared(shape, batches, tensors, rates)
+        if recorded is not None:
+            recorded.replay(tensors, rates)
 
-    def _aside(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
-        """Train on a stream of its own, as capturing will."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            self._step.each(batches, rates)
-        torch.cuda.current_stream().wait_stream(side)
-
-    def _record(
+    def _prepared(
         self,
+        shape: object,
         batches: Sequence[Sequence[Part]],
-        tensors: Sequence[Tensor],
+        tensors: list[Tensor],
         rates: Tensor,
-        before: Sequence[Tensor],
-    ) -> _Recorded:
+    ) -> _Recorded | None:
+        """Record a graph of warm kernels, or do the steps without one."""
+        before = self._warming.pop(shape, None) or _Warming(0, [])
         # A tensor that is the very one of the call before is part of the task, not of the batch.
-        pairs = zip(tensors, before, strict=True)
-        inputs = [new if new is old else new.clone() for new, old in pairs]
-        own_rates = rates.clone()
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        with torch.cuda.graph(graph, pool=self._pool):
-            self._step.each(with_tensors(batches, inputs), own_rates)
-        return _Recorded(graph, inputs, own_rates)
+        kept = [new is old for new, old in zip_longest(tensors, before.tensors)]
+        # Laid out as they will be in the graph: kernels are made for strides and alignment, too.
+        inputs = [t if own else _copy(t) for t, own in zip(tensors, kept, strict=True)]
+        given, own_rates = with_tensors(batches, inputs), rates.clone()
+        if before.calls >= WARM_CALLS:
+            graph = torch.cuda.CUDAGraph()
+            torch.cuda.synchronize()
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._side):
+                self._step.each(given, own_rates)
+            found = self._recorded[shape] = _Recorded(graph, inputs, kept, own_rates)
+            return found
+        self._warming[shape] = _Warming(before.calls + 1, tensors)
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):  # as capturing will
+            self._step.each(given, own_rates)
+        torch.cuda.current_stream().wait_stream(self._side)
+        return None
+
+
+def _copy(t: Tensor) -> Tensor:
+    return t.clone(memory_format=torch.contiguous_format)

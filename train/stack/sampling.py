@@ -63,7 +63,8 @@ class EpochStreams:
 
 
 _FRACTION_BITS = 24
-_SITES = 1 << 12
+_ELEMENT_BITS = 30  # of a member at one site
+_SITE_BITS = 10  # calls in a step; what is left of 64 bits counts 16 million steps
 
 
 class DropoutStream:
@@ -71,12 +72,12 @@ class DropoutStream:
 
     def __init__(self, keys: Tensor, rates: Tensor, step: Tensor) -> None:
         self._keys, self._rates = keys, rates
-        self._site = step * _SITES
+        self._site = step << _SITE_BITS
 
     def __call__(self, x: Tensor) -> Tensor:
         """Zero elements of x [K, ...] at each member's rate and scale the rest up."""
         count = x[0].numel()
-        counters = (self._site << 32) + torch.arange(count, device=x.device)
+        counters = (self._site << _ELEMENT_BITS) + torch.arange(count, device=x.device)
         self._site = self._site + 1
         draw = random_bits(self._keys, counters) & ((1 << _FRACTION_BITS) - 1)
         rates = self._rates.view(-1, *[1] * (x.dim() - 1))

@@ -11,7 +11,6 @@ from geomem.train.stack.arena import Arena
 from geomem.train.stack.build import initial_settings
 
 NOT_YET = -1
-FLAGS = ("active", "diverged_at", "stopped_at", "loss_sum", "loss_count")
 
 
 class State:

@@ -1,7 +1,7 @@
 """What is left to train, and what becomes of each stack: every decision is a journal line."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from geomem.train.config import RunConfig, canonical_json
@@ -81,10 +81,14 @@ class Board:
         """Optimiser steps of all members together, if none stops early."""
         return sum(self._steps(group))
 
-    def commit(self, group: Group, event: Committed) -> None:
-        """The stack's pack is on the disk: from here on its runs are done."""
-        self._note(event)
-        self._folder.forget(group.stack, keep=event.pack)
+    def commit(self, job: Job, events: Sequence[Committed]) -> None:
+        """The packs of a job are on the disk: from here on its runs are done.
+
+        Its stacks are noted together: they share a checkpoint, which serves no part of them.
+        """
+        self._note(*events)
+        for group, event in zip(job, events, strict=True):
+            self._folder.forget(group.stack, keep=event.pack)
 
     def fail(self, group: Group, cause: str, log: str, tail: str) -> Failed:
         """Set the stack aside."""
@@ -135,5 +139,5 @@ class Board:
         config = self._state.line_of[group.runs[0]].config
         return RunConfig.model_validate_json(canonical_json(config))
 
-    def _note(self, event: Event) -> None:
-        self.events.append(self._journal.append(event))
+    def _note(self, *events: Event) -> None:
+        self.events += self._journal.append_all(events)

@@ -164,8 +164,7 @@ class Engine:
     def _commit(self, slot: _Slot, bodies: list[dict[str, object]]) -> None:
         assert slot.job
         events = [Committed.model_validate(body) for body in bodies]
-        for group, event in zip(slot.job, events, strict=True):
-            self._board.commit(group, event)
+        self._board.commit(slot.job, events)
         self._tally.committed(slot.number, events)
         slot.job = None
 

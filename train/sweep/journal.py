@@ -5,6 +5,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,25 @@ class Journal:
 
         Raises DiskError if the disk refuses; the journal is then as it was.
         """
-        event = event.model_copy(update={"time": round(time.time(), 3)})
-        line = encode(event)
+        return self.append_all([event])[0]
+
+    def append_all(self, events: Sequence[Event]) -> list[Event]:
+        """The same for events that belong together, in one write."""
+        now = round(time.time(), 3)
+        events = [event.model_copy(update={"time": now}) for event in events]
+        lines = b"".join(map(encode, events))
         size = os.fstat(self._file).st_size
         try:
             failpoint("appending", self.path)
-            write_all(self._file, line)
+            write_all(self._file, lines)
             failpoint("appended", self.path)
             os.fsync(self._file)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, size)
-            raise DiskError(self.path, error, len(line)) from error
+            raise DiskError(self.path, error, len(lines)) from error
         failpoint("journalled", self.path)
-        return event
+        return events
 
     def close(self) -> None:
         """Let go of the file."""

@@ -88,18 +88,3 @@ def test_a_full_batch_is_the_same_tensors_in_each_step(make_run):
     task, *_ = _prepared(make_run, "transformer", train={"edge_batch": "all", "path_batch": "all"})
     pairs = zip(tensors_of([task.parts(0)]), tensors_of([task.parts(1)]), strict=True)
     assert all(a is b for a, b in pairs)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, kind):
-    from geomem.train.stack import learner, train_stack
-
-    train = {"steps": 53, "eval_every": 25, "edge_batch": 7, "path_batch": 3}
-    runs = [make_run(s, model=KINDS[kind], task={"recipe": "mixed"}, train=train) for s in range(3)]
-    graphs = train_stack(runs, device="cuda").tensors
-    monkeypatch.setattr(learner, "Replay", lambda step: step.each)
-    plain = train_stack(runs, device="cuda").tensors
-    for name in ("embedding", "metrics/loss"):
-        gap = torch.from_numpy(graphs[name] - plain[name]).norm()
-        assert gap <= 1e-3 * torch.from_numpy(plain[name]).norm(), name

@@ -167,3 +167,11 @@ def test_an_altered_journal_never_tells_another_story(tmp_path_factory, data):
 def test_a_missing_folder_is_not_an_empty_one(tmp_path):
     with pytest.raises(StoreError, match="journal: cannot be read: No such file"):
         read_events(tmp_path / "journal")
+
+
+def test_events_that_belong_together_are_one_write(journal, monkeypatch):
+    writes = []
+    monkeypatch.setattr("geomem.train.sweep.journal.write_all", lambda _, data: writes.append(data))
+    found = journal.append_all([EVENTS[3], EVENTS[0]])
+    assert writes == [b"".join(map(encode, found))]
+    assert without_time(found) == [EVENTS[3], EVENTS[0]]
