@@ -30,7 +30,8 @@ def check_fit(
     _check_model(task, model)
     if train.precision != "fp32" and isinstance(model, Node2Vec):
         _refuse("train.precision", "node2vec is trained in full precision; leave it out")
-    _check_stages(task, train)
+    _check_target(task)
+    _check_stages(task, optim, train)
     _check_stop(task, train)
     if isinstance(model, Node2Vec):
         _check_ascent(optim, train)
@@ -166,10 +167,27 @@ def _check_recall(task: TaskConfig, model: Recall) -> None:
         _refuse("model.tie", "with tie attributes are subjects, and disjoint ones are not")
 
 
-def _check_stages(task: TaskConfig, train: Train) -> None:
+def _check_target(task: TaskConfig) -> None:
+    """What makes no difference is refused, lest two runs be one under two names."""
+    if isinstance(task, Facts) or task.target != "hardest_token":
+        return
+    for name in ("reverse_paths", "teacherless"):
+        if getattr(task, name):
+            text = "the hardest token is the only target, which {name} does not change; "
+            _refuse(f"task.{name}", text + "leave it out, or use target full_path", name=name)
+
+
+def _check_stages(task: TaskConfig, optim: Optim, train: Train) -> None:
     staged, edge_steps = len(task.curriculum) > 1, train.edge_steps
-    if not staged and edge_steps is not None:
-        _refuse("train.edge_steps", "edge_steps belongs to recipe staged; leave it out")
+    own = {
+        "train.edge_steps": edge_steps,
+        "optim.edge_lr": optim.edge_lr,
+        "optim.edge_warmup_steps": optim.edge_warmup_steps or None,
+    }
+    for field, value in own.items():
+        if not staged and value is not None:
+            name = field.split(".")[1]
+            _refuse(field, "{name} belongs to recipe staged; leave it out", name=name)
     if staged and edge_steps is None:
         _refuse("train.edge_steps", "recipe staged needs train.edge_steps, the edge stage's length")
     if staged and edge_steps is not None and edge_steps >= train.steps:

@@ -19,6 +19,16 @@ IN_CONTEXT = [
      "7:48: train.edge_batch: in_context has its edges in the prompts alone; leave it out"),
     ("path_batch: 5", "path_batch: 5, edge_steps: 2",
      "7:48: train.edge_steps: edge_steps belongs to recipe staged; leave it out"),
+    ("optim: {lr: 1e-2", "optim: {lr: 1e-2, edge_lr: 1",
+     "6:30: optim.edge_lr: edge_lr belongs to recipe staged; leave it out"),
+    ("optim: {lr: 1e-2", "optim: {lr: 1e-2, edge_warmup_steps: 1",
+     "6:40: optim.edge_warmup_steps: edge_warmup_steps belongs to recipe staged; leave it out"),
+    ("labels: 9", "target: hardest_token, reverse_paths: true",
+     "3:66: task.reverse_paths: the hardest token is the only target, which reverse_paths does "
+     "not change; leave it out, or use target full_path"),
+    ("labels: 9", "target: hardest_token, teacherless: true",
+     "3:64: task.teacherless: the hardest token is the only target, which teacherless does "
+     "not change; leave it out, or use target full_path"),
     ("path_batch: 5", "path_batch: 5, stop_when: {metric: edge_recovery, reaches: 1}",
      "7:56: train.stop_when.metric: this task is not measured by edge_recovery; "
      "watch one of exact_match, first_hop"),

@@ -29,7 +29,7 @@ def seeds(make_run):
     "sections",
     [
         {"optim": {"lr": 1.0, "weight_decay": 0.0, "betas": [0.5, 0.5], "eps": 1e-3}},
-        {"optim": {"warmup_steps": 3, "schedule": "constant", "clip": 1.0, "edge_lr": 1.0}},
+        {"optim": {"warmup_steps": 3, "schedule": "constant", "clip": 1.0}},
         {"model": {"token_std": 1.0, "position_std": 1.0, "weight_std": 1.0}},
         {"train": {"steps": 99, "divergence_loss": 9.0}},
         {"train": {"stop_when": {"metric": "first_hop", "reaches": 1.0}}},
@@ -37,6 +37,12 @@ def seeds(make_run):
 )
 def test_members_may_differ_in(make_run, sections):
     assert stack_key(make_run(seed=3, **sections)) == stack_key(make_run())
+
+
+def test_members_may_differ_in_their_rate_for_edges(make_run):
+    staged = {"task": {"recipe": "staged"}, "train": {"edge_steps": 5}}
+    own = make_run(seed=3, optim={"edge_lr": 1.0, "edge_warmup_steps": 2}, **staged)
+    assert stack_key(own) == stack_key(make_run(**staged))
 
 
 @pytest.mark.parametrize(
