@@ -4,7 +4,7 @@ Nodes are ordered by name (numbers by value), paths by their leaf. P paths of L 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,15 +13,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.train.config.errors import ConfigError, Mark
+from geomem.train.config.errors import ConfigError
 from geomem.train.config.graph import MAX_NODES, Text
-from geomem.train.config.words import shorten
+from geomem.train.config.words import shorten, show_path
 from geomem.train.tasks.edge_list import MAX_EDGES, name_order
+from geomem.train.tasks.text_lines import Line, read_lines
 
 Ints = NDArray[np.int64]
 _NAME = re.compile(r"[^\s=,]+")
 EDGE_FORM, PATH_FORM = "an edge is `u=v`", "a path is `leaf=root,...,leaf`"
-_Pair = tuple[str, str]
+_MEND = "correct the path, or add an edge to graph.edge_file"
+Pair = tuple[str, str]
+
+
+class TextNames(tuple[str, ...]):
+    """What a file calls the nodes of a text graph, in canonical order; edge_file: which file."""
+
+    edge_file: str
 
 
 @dataclass(frozen=True)
@@ -31,22 +39,11 @@ class TextData:
     paths int64 [P, L] from root to leaf and held_out int64, rows of them; None and empty without.
     """
 
-    names: tuple[str, ...]
+    names: TextNames
     examples: Ints
     edges: Ints
     paths: Ints | None
     held_out: Ints
-
-
-class _Line(NamedTuple):
-    """A line of a file that is not empty; columns count from 1."""
-
-    path: Path
-    number: int
-    text: str
-
-    def problem(self, column: int, text: str) -> ConfigError:
-        return ConfigError([(Mark(str(self.path), self.number, column), text)])
 
 
 class _Name(NamedTuple):
@@ -58,10 +55,12 @@ def read_text_data(config: Text) -> TextData:
     """Read the files of a text graph.
 
     Raises ConfigError with file, line and column: for a line of another form, a node or a step of a
-    path that the edges do not have, anything given twice, and a test leaf that is trained on.
+    path that the edges do not have, a path that visits a node twice, anything given twice, and a
+    test leaf that is trained on.
     """
-    pairs = _read_edges(Path(config.edge_file))
-    names = tuple(sorted({name for pair in pairs for name in pair}, key=name_order))
+    pairs = read_edges(config.edge_file)
+    names = TextNames(sorted({name for pair in pairs for name in pair}, key=name_order))
+    names.edge_file = config.edge_file
     index = {name: at for at, name in enumerate(names)}
     trained: dict[str, list[str]] = {}
     tested: dict[str, list[str]] = {}
@@ -74,81 +73,94 @@ def read_text_data(config: Text) -> TextData:
     return _as_arrays(names, index, pairs, trained, tested)
 
 
-def _read_edges(path: Path) -> dict[_Pair, int]:
-    """Every edge example, with its line."""
-    found: dict[_Pair, int] = {}
-    for line in _lines(path):
+def show_edge(u: str, v: str) -> str:
+    """An edge as messages print it."""
+    return f"{shorten(u)}={shorten(v)}"
+
+
+def read_edges(edge_file: str) -> dict[Pair, int]:
+    """Return every edge example of a file with the number of its line; ConfigError for others."""
+    path = Path(edge_file)
+    found: dict[Pair, int] = {}
+    for line in read_lines(path):
         left, right = _sides(line, EDGE_FORM)
         for names in (left, right):
             if len(names) > 1:
                 raise line.problem(names[1].column, "an edge joins two nodes, as in `u=v`")
         pair = (left[0].text, right[0].text)
         if pair in found:
-            text = f"{pair[0]}={pair[1]} is given twice, first in line {found[pair]}"
-            raise line.problem(1, text)
+            text = f"{show_edge(*pair)} is given twice, first in line {found[pair]}"
+            raise line.problem(1, f"{text}; remove one of them")
         if len(found) >= MAX_EDGES:
             raise line.problem(1, f"more than {MAX_EDGES} edges")
         found[pair] = line.number
     if not found:
-        raise ConfigError([(None, f"{path}: no edges; a line holds one, such as `u=v`")])
+        text = "no edges; a line holds one, such as `u=v`"
+        raise ConfigError([(None, f"{show_path(path)}: {text}")])
     if all(u == v for u, v in found):
-        raise ConfigError([(None, f"{path}: no edge joins two nodes")])
+        text = f"no edge joins two nodes, all are like {show_edge(*next(iter(found)))}; add others"
+        raise ConfigError([(None, f"{show_path(path)}: {text}")])
     return found
 
 
 def _read_paths(
-    path: Path, index: Mapping[str, int], joined: set[_Pair], seen: dict[str, str], length: int
+    path: Path, index: Mapping[str, int], joined: set[Pair], seen: dict[str, str], length: int
 ) -> dict[str, list[str]]:
     """Every path by its leaf; `seen` tells where each leaf stood first; 0: any length at first."""
     found: dict[str, list[str]] = {}
-    for line in _lines(path):
+    for line in read_lines(path):
         left, nodes = _sides(line, PATH_FORM)
         if len(left) > 1:
             raise line.problem(left[1].column, f"one leaf stands before the `=`; {PATH_FORM}")
         _check_walk(line, left[0], nodes, index, joined)
         length = length or len(nodes)
         if len(nodes) != length:
-            text = f"a path of {len(nodes)} nodes, those before have {length}; all need as many"
-            raise line.problem(nodes[0].column, text)
+            first = next(iter(seen.values()))
+            text = f"a path of {len(nodes)} nodes, and the first one, {first}, has {length}"
+            raise line.problem(nodes[0].column, f"{text}; give all of them as many nodes")
         leaf = left[0].text
         if leaf in seen:
-            raise line.problem(1, f"{leaf} has a path already: {seen[leaf]}; remove one of them")
-        seen[leaf] = f"{path}:{line.number}"
+            text = f"{shorten(leaf)} has a path already: {seen[leaf]}; remove one of them"
+            raise line.problem(1, text)
+        seen[leaf] = f"{show_path(path)}:{line.number}"
         found[leaf] = [node.text for node in nodes]
     if not found:
-        raise ConfigError([(None, f"{path}: no paths; {PATH_FORM}")])
+        raise ConfigError([(None, f"{show_path(path)}: no paths; {PATH_FORM}")])
     return found
 
 
 def _check_walk(
-    line: _Line, leaf: _Name, nodes: list[_Name], index: Mapping[str, int], joined: set[_Pair]
+    line: Line, leaf: _Name, nodes: list[_Name], index: Mapping[str, int], joined: set[Pair]
 ) -> None:
     if len(nodes) < 2:
-        raise line.problem(nodes[0].column, "a path needs two nodes at least")
+        text = f"a path needs two nodes at least, and {shorten(nodes[0].text)} is one; {PATH_FORM}"
+        raise line.problem(nodes[0].column, text)
     for node in (leaf, *nodes):
         if node.text not in index:
-            raise line.problem(node.column, f"no edge has the node {shorten(node.text)}")
+            text = f"no edge has the node {shorten(node.text)}; {_MEND}"
+            raise line.problem(node.column, text)
+    visited: set[str] = set()
+    for node in nodes:
+        if node.text in visited:
+            text = f"{shorten(node.text)} stands twice in the path; a path visits a node once"
+            raise line.problem(node.column, f"{text}, so remove the detour")
+        visited.add(node.text)
     for a, b in pairwise(nodes):
-        if a.text == b.text or (a.text, b.text) not in joined:
-            text = f"no edge joins {a.text} and {b.text}, so this is no walk on the graph"
+        if (a.text, b.text) not in joined:
+            names = f"{shorten(a.text)} and {shorten(b.text)}"
+            text = f"no edge joins {names}, so this is no walk on the graph; {_MEND}"
             raise line.problem(b.column, text)
     if nodes[-1].text != leaf.text:
-        text = f"the path ends in {nodes[-1].text} and not in {leaf.text}, which stands before `=`"
+        names = f"{shorten(nodes[-1].text)} and not in {shorten(leaf.text)}"
+        text = f"the path ends in {names}, which stands before `=`; {PATH_FORM}"
         raise line.problem(nodes[-1].column, text)
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                if text.strip():
-                    yield _Line(path, number, text.rstrip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([(None, f"{path}: cannot be read as text: {error}")]) from error
-
-
-def _sides(line: _Line, form: str) -> tuple[list[_Name], list[_Name]]:
+def _sides(line: Line, form: str) -> tuple[list[_Name], list[_Name]]:
     """The names before and after the one `=`, parted by commas."""
+    if line.text.lstrip().startswith("#"):
+        text = "comments, as after `#`, are not part of this format; remove the line"
+        raise line.problem(line.text.index("#") + 1, text)
     left, equals, right = line.text.partition("=")
     if not equals:
         raise line.problem(len(line.text) + 1, f"no `=` in '{shorten(line.text)}'; {form}")
@@ -157,7 +169,7 @@ def _sides(line: _Line, form: str) -> tuple[list[_Name], list[_Name]]:
     return _names(line, left, 1, form), _names(line, right, len(left) + 2, form)
 
 
-def _names(line: _Line, text: str, column: int, form: str) -> list[_Name]:
+def _names(line: Line, text: str, column: int, form: str) -> list[_Name]:
     found = []
     for name in text.split(","):
         if not name:
@@ -170,9 +182,9 @@ def _names(line: _Line, text: str, column: int, form: str) -> list[_Name]:
 
 
 def _as_arrays(
-    names: tuple[str, ...],
+    names: TextNames,
     index: Mapping[str, int],
-    pairs: Mapping[_Pair, int],
+    pairs: Mapping[Pair, int],
     trained: Mapping[str, list[str]],
     tested: Mapping[str, list[str]],
 ) -> TextData:

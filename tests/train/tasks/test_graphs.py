@@ -6,6 +6,7 @@ import pytest
 
 from geomem.train.config import ConfigError
 from geomem.train.config.graph import Cycle, EdgeList, Grid, Irregular, PathStar, TreeStar
+from geomem.train.tasks.edge_list import name_order
 from geomem.train.tasks.graphs import build_graph
 from geomem.train.tasks.networkx_adapter import to_networkx, write_edge_list
 
@@ -93,11 +94,31 @@ def test_edge_list_problems_name_the_line(tmp_path, text, problem):
         build_graph(EdgeList(kind="edge_list", path=str(tmp_path / "list.txt")))
 
 
+def test_numbers_are_ordered_by_value_then_by_their_text():
+    names = ["0", "00", "001", "01", "1", "9", "010", "10", "9" * 5000, "a", "b", "²"]
+    for order in (names, names[::-1]):
+        assert sorted(order, key=name_order) == names
+
+
+def test_a_byte_order_mark_belongs_to_no_name(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf1 2\n")
+    graph = build_graph(EdgeList(kind="edge_list", path=str(tmp_path / "list.txt")))
+    assert graph.names == ("1", "2")
+
+
+def test_odd_names_are_escaped_and_shortened(tmp_path):
+    for name, shown in [("\x1b", r"\\x1b"), ("z" * 3000, "z{57}\\.\\.\\.")]:
+        (tmp_path / "list.txt").write_text(f"{name} {name}\n")
+        with pytest.raises(ConfigError, match=f"list.txt:1:1: {shown} is its own neighbour"):
+            build_graph(EdgeList(kind="edge_list", path=str(tmp_path / "list.txt")))
+
+
 def test_unreadable_edge_list(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read as an edge list"):
+    with pytest.raises(ConfigError, match=r"absent: cannot be read: no such file or directory$"):
         build_graph(EdgeList(kind="edge_list", path=str(tmp_path / "absent")))
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="cannot be read as an edge list"):
+    (tmp_path / "binary").write_bytes(b"a b\n\xff\xfe\x00")
+    message = "binary:2:1: the byte 0xff is not UTF-8 text; save the file as UTF-8$"
+    with pytest.raises(ConfigError, match=message):
         build_graph(EdgeList(kind="edge_list", path=str(tmp_path / "binary")))
 
 
