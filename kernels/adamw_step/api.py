@@ -20,7 +20,7 @@ def _check(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     if not x.parameters:
         _refuse("parameters", "one tensor at least", "none")
     for name, array in x._asdict().items():
-        if len(array) != len(x.parameters) and (array or name != "shadow"):
+        if len(array) != len(x.parameters):
             _refuse(name, f"{len(x.parameters)} tensors", f"{len(array)}")
     like = x.parameters[0]
     if like.dtype not in _DTYPES:
@@ -37,9 +37,8 @@ def _check_arrays(x: Arrays) -> None:
         if len(shape) != 2 or 0 in shape:
             _refuse("parameters", "[K,P] and not empty", tuple(shape))
     for name, array in x._asdict().items():
-        dtype = torch.bfloat16 if name == "shadow" else like.dtype
-        for t, shape in zip(array, shapes, strict=bool(array)):
-            _check_tensor(name, t, dtype, (like.shape[0], shape[1]), like.device)
+        for t, shape in zip(array, shapes, strict=True):
+            _check_tensor(name, t, like.dtype, (like.shape[0], shape[1]), like.device)
             if t.stride()[1] != 1 and shape[1] > 1:
                 _refuse(name, "of contiguous rows", f"strides {t.stride()}")
 
@@ -74,7 +73,6 @@ def adamw_step(
     hyper: AdamWHyper,
     active: Tensor,
     *,
-    shadow: Sequence[Tensor] = (),
     impl: str = "auto",
 ) -> None:
     """Advance, in place, the parameters and moments of the active members by one AdamW step.
@@ -83,17 +81,16 @@ def adamw_step(
 
     parameters, gradients, first and second moment: as many arrays each, [K, P] of one dtype,
     float32 or float64, rows contiguous; the settings are of that dtype; active: bool [K], rows of
-    members that are not active keep every bit, whatever their gradients are. shadow: none, or
-    bfloat16 arrays that receive a rounded copy of the active members' new parameters.
+    members that are not active keep every bit, whatever their gradients are.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
-    Triton's interpreter), which needs one launch per array and does not wait for the
-    device; or "auto": Triton on a GPU where it is installed, eager on a CPU. Raises ValueError for
-    shapes, dtypes and devices that do not fit and for an impl that cannot run here.
+    Triton's interpreter), which takes up to 16 arrays of alike sizes per launch and does not wait
+    for the device; or "auto": Triton on a GPU where it is installed, eager on a CPU. Raises
+    ValueError for shapes, dtypes and devices that do not fit and for an impl that cannot run here.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
     """
     from geomem.kernels.adamw_step import op
 
-    x = Arrays(*map(list, (parameters, gradients, first, second, shadow)))
+    x = Arrays(*map(list, (parameters, gradients, first, second)))
     _check(x, hyper, active)
     name = implementation(impl, parameters[0].device.type, parameters[0].dtype)
     op.call(x, hyper, active, name)

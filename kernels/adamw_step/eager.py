@@ -65,8 +65,6 @@ def _step(x: Arrays, hyper: AdamWHyper) -> None:
         kept = 1 - lr * decay
         for p, change in zip(x.parameters, changes, strict=True):
             p.mul_(kept).addcmul_(change, lr)
-    if x.shadow:
-        torch._foreach_copy_(x.shadow, x.parameters)
 
 
 def _fused(parameters: list[Tensor], x: Arrays, hyper: AdamWHyper, lr: float, decay: float) -> None:

@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from geomem.kernels._arrays import Batch, batches, locate, row
-from geomem.kernels._tiles import expm1, log1p, narrow
+from geomem.kernels._tiles import expm1, log1p
 from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 
 
@@ -25,8 +25,8 @@ def _correction(beta, step):
 
 @triton.jit(do_not_specialize=["K"])
 def step_kernel(
-    parameters, gradients, first, second, shadow,
-    parameters_k, gradients_k, first_k, second_k, shadow_k, sizes, K,
+    parameters, gradients, first, second,
+    parameters_k, gradients_k, first_k, second_k, sizes, K,
     lr, weight_decay, beta1, beta2, eps, scale, step, active,
     N: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -56,9 +56,6 @@ def step_kernel(
     tl.store(at_m + i, m, mask=inside)
     tl.store(at_v + i, v, mask=inside)
     tl.store(at_p + i, p, mask=inside)
-    if shadow is not None:
-        at_s = row(shadow, shadow_k, array, k, start, N)
-        tl.store(at_s + i, narrow(p, at_s.dtype.element_ty), mask=inside)
 
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
@@ -77,7 +74,6 @@ def _tensors(x: Arrays, batch: Batch) -> dict[str, Any]:
     """Tuples of the tensors of a batch and of the distances between their rows."""
     found: dict[str, Any] = {}
     for name, array in x._asdict().items():
-        own = tuple(array[place] for place in batch.places) if array else None
-        found[name] = own
-        found[f"{name}_k"] = None if own is None else tuple(t.stride(0) for t in own)
+        found[name] = tuple(array[place] for place in batch.places)
+        found[f"{name}_k"] = tuple(t.stride(0) for t in found[name])
     return found

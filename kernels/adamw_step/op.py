@@ -19,13 +19,12 @@ def _module(impl: str) -> ModuleType:
     return eager if impl == "eager" else reference
 
 
-@custom_op("geomem::adamw_step", mutates_args=("parameters", "first", "second", "shadow"))
+@custom_op("geomem::adamw_step", mutates_args=("parameters", "first", "second"))
 def adamw_step(
     parameters: Sequence[Tensor],
     gradients: Sequence[Tensor],
     first: Sequence[Tensor],
     second: Sequence[Tensor],
-    shadow: Sequence[Tensor],
     lr: Tensor,
     weight_decay: Tensor,
     beta1: Tensor,
@@ -37,8 +36,7 @@ def adamw_step(
     impl: str,
 ) -> None:
     """Fields of Arrays and of AdamWHyper in; impl as `implementation` names it."""
-    arrays = (parameters, gradients, first, second, shadow)
-    x = Arrays(*map(list, arrays))
+    x = Arrays(*map(list, (parameters, gradients, first, second)))
     hyper = AdamWHyper(lr, weight_decay, beta1, beta2, eps, scale, step)
     _module(impl).run(x, hyper, active)
 
@@ -49,7 +47,6 @@ def _(
     gradients: Sequence[Tensor],
     first: Sequence[Tensor],
     second: Sequence[Tensor],
-    shadow: Sequence[Tensor],
     lr: Tensor,
     weight_decay: Tensor,
     beta1: Tensor,

@@ -3,7 +3,7 @@
 K members · P elements of a member in an array
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor
@@ -24,23 +24,14 @@ class AdamWHyper(NamedTuple):
     step: Tensor
 
 
-Array = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
-"""One array of each: parameters, gradients, first and second moment, shadow."""
-
-
 class Arrays(NamedTuple):
-    """The large arguments: one tensor [K, P] per array; all but the gradients are written.
-
-    shadow is empty, or has as many arrays as the others.
-    """
+    """The large arguments: one tensor [K, P] per array; all but the gradients are written."""
 
     parameters: list[Tensor]
     gradients: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
-    shadow: list[Tensor]
 
-    def each(self) -> Iterator[Array]:
-        """Yield the five tensors of one array after the other."""
-        shadow: Sequence[Tensor | None] = self.shadow or [None] * len(self.parameters)
-        yield from zip(*self[:4], shadow, strict=True)
+    def each(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the four tensors of one array after the other."""
+        yield from zip(*self, strict=True)

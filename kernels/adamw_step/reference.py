@@ -12,14 +12,11 @@ def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     # expm1 keeps 1 - beta^t exact in fp32 for the first steps, where a power would lose digits.
     correction1 = -torch.expm1(step * torch.log(beta1))
     correction2 = -torch.expm1(step * torch.log(beta2))
-    for p, g, m, v, shadow in x.each():
+    for p, g, m, v in x.each():
         scaled = g * scale
         first = beta1 * m + (1 - beta1) * scaled
         second = beta2 * v + (1 - beta2) * scaled * scaled
         denominator = (second / correction2).sqrt() + eps
         parameters = p * (1 - lr * decay) - lr / correction1 * first / denominator
-        results = [(p, parameters), (m, first), (v, second)]
-        if shadow is not None:
-            results.append((shadow, parameters.to(shadow.dtype)))
-        for target, result in results:
+        for target, result in ((p, parameters), (m, first), (v, second)):
             target.copy_(torch.where(active[:, None], result, target))

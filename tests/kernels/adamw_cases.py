@@ -14,10 +14,9 @@ SETTINGS = [  # lr, weight decay, betas, eps
 JOINED = (0, 2, 1)  # steps that the stack had done before each member's first
 
 
-def adamw_step(p, g, m, v, h, active, *, shadow=None, impl="auto"):
+def adamw_step(p, g, m, v, h, active, *, impl="auto"):
     """The op on one array."""
-    copy = [] if shadow is None else [shadow]
-    step_of_arrays([p], [g], [m], [v], h, active, shadow=copy, impl=impl)
+    step_of_arrays([p], [g], [m], [v], h, active, impl=impl)
 
 
 def hyper(steps, dtype=torch.float64, device="cpu", scale=1.0):
@@ -57,16 +56,15 @@ def by_separate_optimisers(p, grads, settings):
     return torch.stack(rows)
 
 
-def by_one_stack(p, grads, dtype, impl, device="cpu", shadow=False):
-    """The same by the op; returns the parameters, the moments and the shadow."""
+def by_one_stack(p, grads, dtype, impl, device="cpu"):
+    """The same by the op."""
     p, m, v = p.clone(), torch.zeros_like(p), torch.zeros_like(p)
-    copy = p.bfloat16() if shadow else None
     joined = torch.tensor([JOINED[k % 3] for k in range(len(p))], device=device)
     for done, g in enumerate(grads):
         steps = [max(1, done - j + 1) for j in joined.tolist()]
         h = hyper(steps, dtype, device)
-        adamw_step(p, g.to(dtype).to(device), m, v, h, joined <= done, shadow=copy, impl=impl)
-    return p, m, v, copy
+        adamw_step(p, g.to(dtype).to(device), m, v, h, joined <= done, impl=impl)
+    return p
 
 
 def hold(K, P, dtype, impl, device="cpu", steps=5):
@@ -75,12 +73,11 @@ def hold(K, P, dtype, impl, device="cpu", steps=5):
     p, *_ = start(K, P, dtype)
     settings = [[float(t[k]) for t in hyper([1] * K, dtype)[:5]] for k in range(K)]
     expected = by_separate_optimisers(p, grads, settings)
-    found, *_, copy = by_one_stack(p.to(device), grads, dtype, impl, device, shadow=True)
+    found = by_one_stack(p.to(device), grads, dtype, impl, device)
     # What a step moves is far less than what stands there: only the difference tells anything.
     moved, wanted = found.cpu().double() - p.double(), expected - p.double()
     for one, right in zip(moved, wanted, strict=True):
         assert_close(one, right, 1e-12 if dtype == torch.float64 else 5e-5)
-    assert torch.equal(copy.cpu(), found.cpu().bfloat16())
 
 
 def inactive_members_keep_every_bit(impl, dtype=torch.float32, device="cpu", P=37):
@@ -89,12 +86,11 @@ def inactive_members_keep_every_bit(impl, dtype=torch.float32, device="cpu", P=3
     g, m, v = (gradients(3, P, 1, seed)[0].to(dtype).to(device).abs() for seed in range(3))
     g[1] = torch.nan
     m[1, 0], v[1, -1] = torch.inf, -0.0
-    copy = p.bfloat16() + 1
-    now = [t.clone() for t in (p, m, v, copy)]
+    now = [t.clone() for t in (p, m, v)]
     active = torch.tensor([True, False, True], device=device)
     h = hyper([3, 4, 5], dtype, device)
-    adamw_step(now[0], g, *now[1:3], h, active, shadow=now[3], impl=impl)
-    for after, before in zip(now, (p, m, v, copy), strict=True):
+    adamw_step(now[0], g, *now[1:], h, active, impl=impl)
+    for after, before in zip(now, (p, m, v), strict=True):
         assert torch.equal(after[1], before[1])
         assert not torch.equal(after[0], before[0])
         assert torch.isfinite(after[[0, 2]]).all()
@@ -165,11 +161,10 @@ def arrays_are_stepped_as_one(impl, dtype=torch.float32, device="cpu"):
     p, *_ = start(3, 48, dtype, device)
     g, m, v = (gradients(3, 48, 1, seed)[0].to(dtype).to(device).abs() for seed in range(3))
     on, h = torch.tensor([True, False, True], device=device), hyper([3, 4, 5], dtype, device)
-    copy = p.bfloat16()
-    tensors = (p, g, m, v, copy)
+    tensors = (p, g, m, v)
     columns = [slice(0, 16), slice(16, 17), slice(17, 48)]
     parts = [[t[:, c].clone() for c in columns] for t in tensors]
-    step_of_arrays(*parts[:4], h, on, shadow=parts[4], impl=impl)
-    adamw_step(p, g, m, v, h, on, shadow=copy, impl=impl)
+    step_of_arrays(*parts, h, on, impl=impl)
+    adamw_step(p, g, m, v, h, on, impl=impl)
     for whole, part in zip(tensors, parts, strict=True):
         torch.testing.assert_close(torch.cat(part, 1), whole, rtol=1e-5, atol=0)
