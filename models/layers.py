@@ -29,7 +29,7 @@ def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class _Lookup(torch.autograd.Function):
-    """Rows of a table; the gradient is summed per row without atomics or a sort."""
+    """Rows of a table; on a CPU the gradient is summed per row without atomics or a sort."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:

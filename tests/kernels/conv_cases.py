@@ -76,7 +76,7 @@ def no_step_sees_what_comes_after_it(impl, device="cpu"):
 
 
 def member_alone_equals_member_in_a_stack(impl, device="cpu"):
-    """Also its gradients, which are sums over the member's own sequences."""
+    """Its output and its gradients, which are sums over the member's own sequences."""
     x = inputs(3, 4, 5, 9, 4, torch.float32, "shared", device=device)
     stack = everything(x, impl)
     g = torch.Generator().manual_seed(7)
@@ -84,6 +84,7 @@ def member_alone_equals_member_in_a_stack(impl, device="cpu"):
     for k in range(3):
         leaves = {n: t[k : k + 1].detach().requires_grad_() for n, t in x.items()}
         y = causal_conv1d(**leaves, impl=impl)
+        assert_close(y.detach().cpu(), stack["y"][k : k + 1].cpu().double(), 1e-6)
         grads = torch.autograd.grad((y * weight[k : k + 1].float()).sum(), list(leaves.values()))
         for name, t in zip(leaves, grads, strict=True):
             assert_close(t.cpu(), stack[f"d{name}"][k : k + 1].cpu().double(), 1e-6)
