@@ -29,7 +29,8 @@ class Work(NamedTuple):
 
 class TaskSize(NamedTuple):
     """nodes: rows of the embedding in a pack; special: tokens beside them; context: tokens of the
-    longest sequence; indices: numbers, int64, that its tables hold for each member.
+    longest sequence; work: that of the larger stage where there are two; indices: numbers, int64,
+    that its tables hold for each member.
     """
 
     nodes: int
@@ -81,11 +82,6 @@ def graph_counts(graph: GraphConfig) -> tuple[int, int]:
 def task_size(run: RunConfig) -> TaskSize:
     """Sizes of the run's task; ConfigError for files that cannot be used, or do not fit it."""
     return _SIZES[type(run.task)](run, run.task)
-
-
-def step_work(run: RunConfig) -> Work:
-    """What one step does; that of the larger stage where there are two."""
-    return task_size(run).work
 
 
 def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:

@@ -128,7 +128,7 @@ class _Session:
         most = self._sizing.most(key, run)
         while shape.too_many is None and (members := next_members(shape.measured, most)):
             try:
-                rate = self._rate(key, run, members, gauge)
+                rate = self._rate(run, members, gauge)
             except CannotTrainError as error:
                 if not error.memory or members == 1:
                     self._fail(key, run, error)
@@ -153,7 +153,7 @@ class _Session:
             return
         way = f"{plural(workers, 'worker')} with {plural(threads, 'thread')}"
         try:
-            rate = self._rate(key, run, shape.members, gauge)
+            rate = self._rate(run, shape.members, gauge)
         except CannotTrainError as error:
             self._say(key, run, f"{way}: {error}")
             return
@@ -161,7 +161,7 @@ class _Session:
         found = Arrangement(workers=workers, threads=threads, rate=rate)
         self._keep(key, shape.model_copy(update={"arrangements": [*shape.arrangements, found]}))
 
-    def _rate(self, key: str, run: RunConfig, members: int, gauge: Gauge) -> float:
+    def _rate(self, run: RunConfig, members: int, gauge: Gauge) -> float:
         runs = [run.model_copy(update={"seed": seed}) for seed in range(members)]
         return float(f"{gauge.rate(runs, self._means.seconds):.4g}")
 

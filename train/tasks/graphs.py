@@ -46,10 +46,6 @@ class Graph:
     examples: Ints | None = None
     held_out: Ints | None = None
 
-    def degrees(self) -> Ints:
-        """Neighbours of each node, int64 [n]."""
-        return np.bincount(self.edges.ravel(), minlength=self.n)
-
 
 def _sorted(edges: Ints) -> Ints:
     edges = np.asarray(edges, np.int64).reshape(-1, 2)

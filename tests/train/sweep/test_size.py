@@ -13,7 +13,7 @@ from geomem.train.sweep.size import (
     member_parameters,
     step_operations,
 )
-from geomem.train.sweep.task_size import graph_counts, step_work
+from geomem.train.sweep.task_size import graph_counts, task_size
 from geomem.train.tasks.graphs import build_graph
 
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ SECTIONS = [
         "train": {"path_batch": 2},
     },
     {
-        "task": {"kind": "in_context", "target": "hardest_token", "teacherless": True},
+        "task": {"kind": "in_context", "target": "hardest_token", "pauses": 1},
         "model": {"kind": "mamba"},
         "train": {"path_batch": 2},
     },
@@ -79,10 +79,10 @@ def test_work_equals_that_of_a_step(make_run, sections):
         tokens = rows = pairs = 0
         for part in task.parts(0):
             B, T = part.segment.tokens.shape[1:]
-            tokens, rows = tokens + B * T, rows + B * part.length
+            tokens, rows = tokens + B * T, rows + B * part.segment.wanted
             pairs += B * T * (T + part.segment.prefix.shape[1] if T > 1 else 1)
         works.append((tokens, rows, pairs))
-    assert step_work(run) == max(works)
+    assert task_size(run).work == max(works)
 
 
 def test_edge_lists_are_counted_from_the_file(make_run, tmp_path):
