@@ -9,7 +9,7 @@ from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.task import InWeights
 from geomem.train.config.words import show_path
 from geomem.train.tasks.graphs import Graph, Ints
-from geomem.train.tasks.text_data import TextNames, read_edges, show_edge
+from geomem.train.tasks.text_data import read_edges, show_edge
 
 
 def edge_examples(graph: Graph, task: InWeights) -> Ints:
@@ -42,8 +42,8 @@ def _check_told(graph: Graph, examples: Ints, task: InWeights) -> None:
     told = _directed(graph, task.edges, task.self_edges)
     if np.array_equal(told, examples):
         return
-    assert isinstance(graph.names, TextNames)
-    file = graph.names.edge_file
+    file = graph.edge_file
+    assert file is not None
     fields = f"task.edges: {task.edges}" + " and task.self_edges: true" * task.self_edges
     if extra := _first_without(examples, told, graph):
         line = read_edges(file).get(extra, 0)

@@ -33,8 +33,9 @@ class Graph:
     """n nodes; edges int64 [E, 2] from parent to child, sorted; named node sets.
 
     paths: int64 [P, L] from root to leaf, one row per leaf, or None; branch: int64 [P], the
-    subtree of the root that a path runs through; names: what a file calls the nodes. examples:
-    int64 [X, 2], the directed edges to learn, and held_out: rows of paths, where files give them.
+    subtree of the root that a path runs through; names: what a file calls the nodes. Of a text
+    graph, examples: int64 [X, 2], the directed edges to learn; edge_file: what has them; held_out:
+    rows of paths.
     """
 
     n: int
@@ -44,6 +45,7 @@ class Graph:
     branch: Ints | None = None
     names: tuple[str, ...] | None = None
     examples: Ints | None = None
+    edge_file: str | None = None
     held_out: Ints | None = None
 
 
@@ -106,7 +108,13 @@ def edge_list(config: EdgeList) -> Graph:
 def text(config: Text) -> Graph:
     """As the files say; arms are told from other paths by having no node but the root in common."""
     data = read_text_data(config)
-    graph = Graph(len(data.names), data.edges, names=data.names, examples=data.examples)
+    graph = Graph(
+        len(data.names),
+        data.edges,
+        names=data.names,
+        examples=data.examples,
+        edge_file=config.edge_file,
+    )
     if data.paths is None:
         return graph
     paths, below = data.paths, data.paths[:, 1:]

@@ -26,12 +26,6 @@ _MEND = "correct the path, or add an edge to graph.edge_file"
 Pair = tuple[str, str]
 
 
-class TextNames(tuple[str, ...]):
-    """What a file calls the nodes of a text graph, in canonical order; edge_file: which file."""
-
-    edge_file: str
-
-
 @dataclass(frozen=True)
 class TextData:
     """names [n]; examples int64 [X, 2], each line u=v, sorted; edges int64 [E, 2], each joined pair
@@ -39,7 +33,7 @@ class TextData:
     paths int64 [P, L] from root to leaf and held_out int64, rows of them; None and empty without.
     """
 
-    names: TextNames
+    names: tuple[str, ...]
     examples: Ints
     edges: Ints
     paths: Ints | None
@@ -59,8 +53,7 @@ def read_text_data(config: Text) -> TextData:
     test leaf that is trained on.
     """
     pairs = read_edges(config.edge_file)
-    names = TextNames(sorted({name for pair in pairs for name in pair}, key=name_order))
-    names.edge_file = config.edge_file
+    names = tuple(sorted({name for pair in pairs for name in pair}, key=name_order))
     index = {name: at for at, name in enumerate(names)}
     trained: dict[str, list[str]] = {}
     tested: dict[str, list[str]] = {}
@@ -182,7 +175,7 @@ def _names(line: Line, text: str, column: int, form: str) -> list[_Name]:
 
 
 def _as_arrays(
-    names: TextNames,
+    names: tuple[str, ...],
     index: Mapping[str, int],
     pairs: Mapping[Pair, int],
     trained: Mapping[str, list[str]],
