@@ -25,15 +25,15 @@ MAY_IMPORT = {
     },
     "bench": {"kernels", "models", "train", "analysis", "bench"},
     # The rooms of train, each knowing only those before it.
-    "train/packs": {"train.packs", "train.errors"},
-    "train/config": {"train.config", "train.errors"},
-    "train/tasks": {"kernels", "train.config", "train.tasks"},
+    "train/packs": {"train.packs", "train.errors", "train.canonical"},
+    "train/config": {"train.config", "train.errors", "train.canonical"},
+    "train/tasks": {"kernels", "train.config", "train.packs", "train.tasks"},
     "train/stack": {
         *("kernels", "models", "train.config", "train.tasks", "train.stack", "train.packs"),
     },
     "train/sweep": {
         *("train.config", "train.tasks", "train.stack", "train.sweep", "train.packs"),
-        "train.errors",
+        *("train.errors", "train.canonical"),
     },
 }
 

@@ -1,9 +1,10 @@
 """Fields, grid files and the identity of runs. Knows nothing of tensors."""
 
+from geomem.train.canonical import canonical_json
 from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.execution import Execution
 from geomem.train.config.grid_file import GridFile, load_grid
-from geomem.train.config.run import RunConfig, canonical_json, run_id
+from geomem.train.config.run import RunConfig, run_id
 
 __all__ = [
     "ConfigError",

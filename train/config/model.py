@@ -11,6 +11,12 @@ Std = Annotated[float, Field(ge=0, le=100)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Layers = Annotated[int, Field(ge=1, le=256)]
 
+INIT_FIELDS = (
+    *("token_std", "position_std", "weight_std"),
+    *("subject_std", "relation_std", "attribute_std", "query_std"),
+)
+"""What the initialisation reads: each member of a stack may have its own."""
+
 
 class Transformer(Section):
     """Pre-norm GPT with learned or sinusoidal positions and tied embeddings."""

@@ -1,11 +1,11 @@
 """One run: a configuration with one seed, and the identity that follows from it."""
 
 import hashlib
-import json
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from geomem.train.canonical import canonical_json
 from geomem.train.config.base import Section
 from geomem.train.config.fitting import check_fit
 from geomem.train.config.graph import GraphConfig, file_fields
@@ -40,11 +40,6 @@ class RunConfig(Section):
     def _parts_fit(self) -> "RunConfig":
         check_fit(self.graph, self.task, self.model, self.optim, self.train)
         return self
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no blanks: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def run_id(run: RunConfig) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geomem.train.canonical import canonical_json
 from geomem.train.packs.errors import PackError
 
 FORMAT = 1
@@ -54,23 +55,19 @@ class Entry:
 
 
 Entries = dict[str, Entry]
-
-
-def canonical(value: object) -> str:
-    """JSON with sorted keys and no blanks: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+canonical = canonical_json  # the journal knows it by this name
 
 
 def digest(entries: Entries, metadata: dict[str, Any]) -> str:
     """SHA-256 (hex) of everything that a header says, apart from the digest itself."""
     table = {name: [e.dtype, e.shape, e.start, e.end] for name, e in entries.items()}
     rest = {key: value for key, value in metadata.items() if key != "digest"}
-    return hashlib.sha256(canonical([table, rest]).encode()).hexdigest()
+    return hashlib.sha256(canonical_json([table, rest]).encode()).hexdigest()
 
 
 def build_header(entries: Entries, metadata: dict[str, Any]) -> bytes:
     """The bytes before the first tensor, length included, a multiple of 8."""
-    header: dict[str, Any] = {"__metadata__": {"geomem": canonical(metadata)}}
+    header: dict[str, Any] = {"__metadata__": {"geomem": canonical_json(metadata)}}
     for name, e in entries.items():
         header[name] = {"dtype": e.dtype, "shape": e.shape, "data_offsets": [e.start, e.end]}
     text = json.dumps(header, separators=(",", ":")).encode()

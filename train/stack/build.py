@@ -14,10 +14,6 @@ from geomem.train.stack.in_context import InContextTask
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.task import Task
 
-_INIT_FIELDS = (
-    *("token_std", "position_std", "weight_std"),
-    *("subject_std", "relation_std", "attribute_std", "query_std"),
-)
 _TASKS: dict[str, Callable[[Sequence[RunConfig], torch.device], Task]] = {
     "in_weights": InWeightsTask,
     "in_context": InContextTask,
@@ -35,7 +31,7 @@ def build_model(run: RunConfig, task: Task) -> Model | Node2Vec:
     if isinstance(run.model, config.Node2Vec):
         dtype = getattr(torch, run.model.dtype)
         return Node2Vec(task.vocab, run.model.width, run.model.tie, dtype)
-    structure = run.model.model_dump(exclude={"kind", "dropout", *_INIT_FIELDS})
+    structure = run.model.model_dump(exclude={"kind", "dropout", *config.INIT_FIELDS})
     if isinstance(run.model, config.Transformer):
         return Transformer(vocab=task.vocab, context=task.context, **structure)
     if isinstance(run.model, config.Mamba):
@@ -50,7 +46,7 @@ def build_model(run: RunConfig, task: Task) -> Model | Node2Vec:
 
 def initial_settings(runs: Sequence[RunConfig]) -> Mapping[str, Tensor]:
     """Return what the initialisation varies per member, float64 [K] each."""
-    names = [name for name in _INIT_FIELDS if hasattr(runs[0].model, name)]
+    names = [name for name in config.INIT_FIELDS if hasattr(runs[0].model, name)]
     return {
         name: torch.tensor([getattr(run.model, name) for run in runs], dtype=torch.float64)
         for name in names

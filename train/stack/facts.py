@@ -20,7 +20,7 @@ from geomem.train.stack.evaluation import CHUNK_ELEMENTS
 from geomem.train.stack.members import Stage
 from geomem.train.stack.sampling import EpochStream
 from geomem.train.tasks.facts import build_facts
-from geomem.train.tasks.facts_size import context_length, token_count
+from geomem.train.tasks.facts_size import context_length, target_count, token_count
 
 
 class FactsTask:
@@ -33,7 +33,7 @@ class FactsTask:
         self._own_tables = isinstance(runs[0].model, Recall)
         self.facts = build_facts(task, seeds, device)
         self.vocab, self.context = token_count(task), context_length(task)
-        self._targets = task.hops if task.chain_of_thought else 1
+        self._targets = target_count(task)
         self._order = self._whole = None
         size = task.query_count if self.facts.train is None else self.facts.train.shape[1]
         if runs[0].train.fact_batch == "all":

@@ -3,7 +3,6 @@
 n nodes · m embedding width
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from geomem.train.canonical import canonical_json
 from geomem.train.packs import Pack, atomic_write
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.results import Value, flat_fields
@@ -116,8 +116,7 @@ def write_bundle(path: Path, runs: Sequence[Chosen], together: bool) -> None:
     for run in runs:
         prefix = f"{run.short}/" if together else ""
         tensors |= {prefix + name: array for name, array in run.tensors().items()}
-    about = {"format": 1, "runs": [run.about for run in runs]}
-    text = json.dumps(about, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = canonical_json({"format": 1, "runs": [run.about for run in runs]})
     if path.suffix == ".npz":
         _write_npz(path, tensors, text)
     else:

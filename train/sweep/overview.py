@@ -8,8 +8,9 @@ from pathlib import PurePath
 from pydantic import BaseModel
 
 from geomem.train.config.graph import file_fields
+from geomem.train.config.model import INIT_FIELDS
 from geomem.train.config.run import RunConfig
-from geomem.train.sweep.plan import VARIES_IN_MODEL, VARIES_IN_TRAIN, Stack, stack_key
+from geomem.train.sweep.plan import VARIES_IN_TRAIN, Stack, stack_key
 from geomem.train.sweep.size import member_bytes, member_parameters
 
 _ALWAYS = {"layers", "width", "recipe"}
@@ -76,7 +77,7 @@ def _graph(run: RunConfig) -> Words:
 
 
 def _model(run: RunConfig) -> Words:
-    words = _words(run.model, hidden={*VARIES_IN_MODEL, "dropout"})
+    words = _words(run.model, hidden={*INIT_FIELDS, "dropout"})
     return (*words, "dropout") if getattr(run.model, "dropout", 0) else words
 
 

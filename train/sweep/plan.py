@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from geomem.train.canonical import canonical_json
 from geomem.train.config.graph import file_fields
-from geomem.train.config.run import RunConfig, canonical_json, run_id
+from geomem.train.config.model import INIT_FIELDS
+from geomem.train.config.run import RunConfig, run_id
 from geomem.train.sweep.balance import Load, balanced_parts
 from geomem.train.sweep.sizing import Sizing
 
-VARIES_IN_MODEL = {
-    *("token_std", "position_std", "weight_std"),
-    *("subject_std", "relation_std", "attribute_std", "query_std"),
-}
 VARIES_IN_TRAIN = {"steps", "stop_when", "divergence_loss"}
 
 
@@ -43,7 +41,7 @@ def stack_fields(run: RunConfig) -> dict[str, Any]:
         exclude={
             "seed": True,
             "optim": True,
-            "model": VARIES_IN_MODEL,
+            "model": set(INIT_FIELDS),
             "train": VARIES_IN_TRAIN,
             "graph": set(file_fields(run.graph)),
         },

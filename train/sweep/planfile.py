@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from geomem.train.canonical import canonical_json
 from geomem.train.packs import atomic_write
-from geomem.train.packs.header import canonical
 from geomem.train.sweep.errors import StoreError
 
 _RUN = re.compile(r"[0-9a-f]{64}")
@@ -27,7 +27,7 @@ class Line:
 
 def write_plan(path: Path, lines: Iterable[Line]) -> None:
     """Write the plan atomically."""
-    text = "".join(canonical(asdict(line)) + "\n" for line in lines)
+    text = "".join(canonical_json(asdict(line)) + "\n" for line in lines)
     atomic_write(path, text.encode())
 
 

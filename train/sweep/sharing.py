@@ -13,9 +13,10 @@ from functools import cached_property
 from itertools import count, takewhile
 from typing import NamedTuple
 
+from geomem.train.canonical import canonical_json
 from geomem.train.config.execution import Execution
 from geomem.train.config.model import FeedForward, Node2Vec
-from geomem.train.config.run import RunConfig, canonical_json
+from geomem.train.config.run import RunConfig
 from geomem.train.config.task import InWeights
 from geomem.train.sweep.plan import stack_fields, stack_key
 from geomem.train.sweep.size import token_operations
