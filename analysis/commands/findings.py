@@ -35,9 +35,10 @@ def command(
 
     Each finding chooses the runs that it is about by their configuration. The verdict follows from
     a stated rule (--rules): reproduced where every check holds, not reproduced where one does not,
-    and not tested where runs are missing, or a check has values of fewer than five seeds. Where
-    several configurations would do, the one with the best median stands for them. Accuracies are
-    those on held-out paths; a run that diverged got nothing right.
+    and not tested where runs are missing, or a check has values of fewer than five seeds; runs
+    that are compared on one graph need as many on every side. Where several configurations would
+    do, the one with the best median stands for them. Accuracies are those on held-out paths; a
+    run that diverged got nothing right.
 
     \b
     Examples:

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geomem.analysis.figures.heat_maps import leaf_by_first_hop
-from geomem.analysis.findings.choice import EDGES, NAMES, PATHS, WHOLE, choose, stars
+from geomem.analysis.findings.choice import EDGES, PATHS, WHOLE, choose, stars
 from geomem.analysis.findings.embedded import own_arm
 from geomem.analysis.findings.finding import MIN_SEEDS, Check, Finding
 from geomem.analysis.findings.measures import of_embedding
 from geomem.analysis.findings.rules import every_at_least, most_above
-from geomem.analysis.findings.settings import best, best_group, difference, families, measured
+from geomem.analysis.findings.settings import (
+    best,
+    best_group,
+    difference,
+    families,
+    side_by_side,
+)
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
@@ -30,34 +36,36 @@ def _runs(members: Sequence[Member]) -> dict[tuple[str, str], list[Member]]:
 
 
 def _checks(members: Sequence[Member]) -> list[Check]:
-    found, runs = [], _runs(members)
-    for kind in ("transformer", "mamba"):
-        what = f"{NAMES[kind]}, paths: AUC of a leaf's own first hop"
-        found.append(every_at_least(what, best(runs[kind, "paths"], auc), CLOSE))
+    runs, what = _runs(members), "AUC of a leaf's own first hop"
+    transformer = best(runs["transformer", "paths"], auc)
+    mamba = [best_group(runs["mamba", name], auc) for name in ("paths", "edges only")]
+    paths, edges = side_by_side(mamba, auc)
     both = _longest([*runs["transformer", "paths"], *runs["transformer", "edges only"]])
-    found.append(
+    return [
+        every_at_least(f"Transformer, paths: {what}", transformer, CLOSE),
+        every_at_least(f"Mamba, paths: {what}", paths, CLOSE),
         most_above(
             "Transformer: how much closer own first hops lie, with paths less with edges only",
-            difference(*(measured(side, contrast) for side in both)),
-        )
-    )
-    what = "Mamba, edges only: AUC of a leaf's own first hop"
-    found.append(every_at_least(what, best(runs["mamba", "edges only"], auc), CLOSE))
-    return found
+            difference(*side_by_side(both, contrast)),
+        ),
+        every_at_least(f"Mamba, edges only: {what}", edges, CLOSE),
+    ]
 
 
 def _longest(members: Sequence[Member]) -> tuple[list[Member], list[Member]]:
-    """Runs with paths and with edges only, all else equal, where arms are longest."""
-    found: tuple[list[Member], list[Member]] = [], []
-    for family in families(members, "task.recipe"):
-        sides = family.get("mixed", []), family.get("edges_only", [])
-        if min(map(len, sides)) >= MIN_SEEDS and _length(sides[0]) > _length(found[0]):
-            found = sides
-    return found
+    """Runs with paths and with edges only, all else equal, where arms are longest.
 
-
-def _length(members: Sequence[Member]) -> int:
-    return int(members[0].pack.shape("arms")[1]) if members else 0
+    Of those with enough seeds on either side, else of those with most of them.
+    """
+    found = [
+        (family.get("mixed", []), family.get("edges_only", []))
+        for family in families(members, "task.recipe")
+    ]
+    return max(
+        filter(all, found),
+        key=lambda sides: (min(MIN_SEEDS, *map(len, sides)), sides[0][0].pack.shape("arms")[1]),
+        default=([], []),
+    )
 
 
 def _figure(members: Sequence[Member]) -> "Figure | None":

@@ -7,7 +7,12 @@ from geomem.analysis.findings.choice import PATHS, WHOLE, choose, stars
 from geomem.analysis.findings.dots import dots
 from geomem.analysis.findings.finding import Check, Finding
 from geomem.analysis.findings.measures import final, lowest_unseen_token, per_run
-from geomem.analysis.findings.rules import every_at_most, median_at_least, median_at_most
+from geomem.analysis.findings.rules import (
+    all_or_none,
+    every_at_most,
+    median_at_least,
+    median_at_most,
+)
 from geomem.analysis.findings.settings import best, on_one_graph
 from geomem.analysis.sweeps import Member
 
@@ -34,12 +39,14 @@ def _regimes(members: Sequence[Member]) -> dict[str, list[Member]]:
 def _checks(members: Sequence[Member]) -> list[Check]:
     both, forward, backward, reverse = (best(own, tokens) for own in _regimes(members).values())
     what = "worst token that is not in the prompt"
-    return [
-        median_at_least(f"both directions: {what}", both, 0.9),
-        every_at_most(f"forward edges only: {what}", forward, 0.05),
-        median_at_most(f"backward edges only: {what}", backward, 0.5),
-        median_at_least(f"backward edges only, reversed paths: {what}", reverse, 0.9),
-    ]
+    return all_or_none(
+        [
+            median_at_least(f"both directions: {what}", both, 0.9),
+            every_at_most(f"forward edges only: {what}", forward, 0.05),
+            median_at_most(f"backward edges only: {what}", backward, 0.5),
+            median_at_least(f"backward edges only, reversed paths: {what}", reverse, 0.9),
+        ]
+    )
 
 
 def _figure(members: Sequence[Member]) -> "Figure | None":

@@ -18,7 +18,8 @@ class Check(NamedTuple):
 
     what: of which runs, and which measure; asked: of their values, empty for what is only told;
     runs: the configuration that stands for them; values: one per seed; holds: None where fewer
-    than five seeds have a value.
+    than five seeds have a value; seeds: that were run, with a value or not; needs: what a run has
+    to have for a value.
     """
 
     what: str
@@ -26,6 +27,8 @@ class Check(NamedTuple):
     runs: str
     values: tuple[float, ...]
     holds: bool | None
+    seeds: int = 0
+    needs: str = ""
 
 
 @dataclass(frozen=True)

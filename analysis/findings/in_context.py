@@ -7,7 +7,7 @@ from geomem.analysis.findings.choice import choose
 from geomem.analysis.findings.dots import dots
 from geomem.analysis.findings.finding import Check, Finding
 from geomem.analysis.findings.measures import final, per_run
-from geomem.analysis.findings.rules import every_at_most, median_at_least
+from geomem.analysis.findings.rules import all_or_none, every_at_most, median_at_least
 from geomem.analysis.findings.settings import best, on_one_graph
 from geomem.analysis.sweeps import Member
 
@@ -35,14 +35,16 @@ def _sides(members: Sequence[Member]) -> list[list[Member]]:
 
 def _checks(members: Sequence[Member]) -> list[Check]:
     plain, eased = _sides(members)
-    return [
-        every_at_most(
-            "next-token: first-hop accuracy less chance", best(plain, above_chance), MARGIN
-        ),
-        median_at_least(
-            "teacherless or reversed targets: exact match", best(eased, exact), LEARNED
-        ),
-    ]
+    return all_or_none(
+        [
+            every_at_most(
+                "next-token: first-hop accuracy less chance", best(plain, above_chance), MARGIN
+            ),
+            median_at_least(
+                "teacherless or reversed targets: exact match", best(eased, exact), LEARNED
+            ),
+        ]
+    )
 
 
 def _figure(members: Sequence[Member]) -> "Figure | None":

@@ -31,7 +31,8 @@ CYCLE = {
 LINEAR = {"model.kind": "feed_forward", "model.layers": 1, "model.tie": True}
 NO_DECAY, NO_DROPOUT = {"optim.weight_decay": 0.0}, {"model.dropout": 0.0}
 LARGE_START, SMALL_RATE, NOT_GEOMETRIC, REMOVED = 0.5, 1e-3, 0.1, 0.1
-skewed, negative = of_embedding("skewed", memory), of_embedding("negative", memory)
+skewed = of_embedding("skewed", memory, "execution.parameters and every edge recovered")
+negative = of_embedding("negative", memory)
 
 
 def _own(members: Sequence[Member], large: bool) -> list[Member]:
@@ -47,14 +48,17 @@ def moved(members: Sequence[Member], field: str, measure: Measure, sign: int = 1
     """
     values = measure(members) if members else {}
     by_seed: dict[int, list[float]] = {}
+    seeds: set[int] = set()
     for family in families(members, field):
         if len(family) > 1:
             ends = sorted(family)[:: len(family) - 1]  # type: ignore[type-var]
+            seeds |= set.intersection(*({m.config["seed"] for m in family[end]} for end in ends))
             low, high = (_by_seed(family[end], values) for end in ends)
             for seed in low.keys() & high.keys():
                 by_seed.setdefault(seed, []).append(sign * (high[seed] - low[seed]))
     means = {seed: sum(found) / len(found) for seed, found in sorted(by_seed.items())}
-    return Setting(f"{field}: highest less lowest, all else equal", means) if means else NOTHING
+    label = f"{field}: highest less lowest, all else equal"
+    return Setting(label, means, frozenset(seeds), measure.needs) if seeds else NOTHING
 
 
 def _by_seed(members: Sequence[Member], values: Mapping[str, float]) -> dict[int, float]:

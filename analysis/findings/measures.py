@@ -16,24 +16,26 @@ from geomem.analysis.sweeps import Member
 Curve = tuple[Ints, Floats]
 POINTS = 10
 """Measurements that a time has to be resolved by."""
+RESOLVED = f"every token learned and {POINTS} measurements until the first hop is"
+"""What `cascade` needs."""
 
 
-def per_run(name: str, value: Callable[[Member], float]) -> Measure:
+def per_run(name: str, value: Callable[[Member], float], needs: str = "") -> Measure:
     """A measure of the runs that have the tensor."""
 
     def of(members: Sequence[Member]) -> dict[str, float]:
         return {member.row["run"]: value(member) for member in members if member.has(name)}
 
-    return of
+    return Measure(of, needs)
 
 
-def of_embedding(name: str, compute: Callable[[Batch], Measures]) -> Measure:
+def of_embedding(name: str, compute: Callable[[Batch], Measures], needs: str = "") -> Measure:
     """A measure [K] of the embeddings at the end, pack by pack."""
 
     def of(members: Sequence[Member]) -> dict[str, float]:
         return {row.run: row.metrics.get(name, math.nan) for row in measure(members, compute)}
 
-    return of
+    return Measure(of, needs)
 
 
 def final(metric: str) -> Measure:
@@ -42,18 +44,40 @@ def final(metric: str) -> Measure:
 
 
 def peak(metric: str) -> Measure:
-    """The highest value on the way."""
-    return per_run(f"metrics/{metric}", lambda m: float(_curve(m, metric)[1].max(initial=0.0)))
+    """The highest value while paths are trained; 0 if the run diverged before any."""
+
+    def of(steps: Ints, values: Floats) -> float:
+        return float(values.max())
+
+    return _of_path_stage(metric, of, diverged=0.0)
 
 
 def fall(metric: str) -> Measure:
-    """How much of the highest value is gone at the end."""
+    """How much of the highest value while paths are trained is gone at the end."""
+    return _of_path_stage(metric, lambda steps, values: float(values.max() - values[-1]))
+
+
+def peak_step(metric: str) -> Measure:
+    """At which step of the training of paths the highest value was measured."""
+    return _of_path_stage(metric, lambda steps, values: float(steps[values.argmax()]))
+
+
+def _of_path_stage(
+    metric: str, value: Callable[[Ints, Floats], float], diverged: float = math.nan
+) -> Measure:
+    """A measure of the curve while paths are trained, its steps counted from there.
+
+    That is after the edge stage of the staged recipe; any other trains paths from the start.
+    """
 
     def of(member: Member) -> float:
-        values = _curve(member, metric)[1]
-        return float(values.max() - values[-1]) if len(values) else math.nan
+        steps, values = _curve(member, metric)
+        steps = steps - (member.config["train"]["edge_steps"] or 0)
+        if (inside := steps > 0).any():
+            return value(steps[inside], values[inside])
+        return math.nan if member.done else diverged
 
-    return per_run(f"metrics/{metric}", of)
+    return per_run(f"metrics/{metric}", of, "an evaluation in the path stage")
 
 
 def mean_over_training(metric: str) -> Measure:
@@ -61,16 +85,6 @@ def mean_over_training(metric: str) -> Measure:
 
     def of(member: Member) -> float:
         return float(_curve(member, metric)[1].mean()) if member.done else 0.0
-
-    return per_run(f"metrics/{metric}", of)
-
-
-def peak_step(metric: str, after: Callable[[Member], int]) -> Measure:
-    """At which step, counted from a moment, the highest value was measured."""
-
-    def of(member: Member) -> float:
-        steps, values = _curve(member, metric)
-        return float(steps[values.argmax()] - after(member)) if len(values) else math.nan
 
     return per_run(f"metrics/{metric}", of)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TIED = {"model.kind": "node2vec", "model.tie": True}
-HISTORY = "history/embedding"
+HISTORY, KEPT = "history/embedding", "train.history_every"
 FULL, STILL = 0.95, 0.01
 
 
@@ -37,10 +37,10 @@ def residual(member: Member, at: int) -> float:
     return float(coefficient_residual(member.tensor(HISTORY)[[at]], member.tensor("edges"))[0])
 
 
-at_end = per_run(HISTORY, lambda m: energy(m, -1))
-gained = per_run(HISTORY, lambda m: energy(m, -1) - energy(m, 0))
-left = per_run(HISTORY, lambda m: residual(m, -1))
-drop = per_run(HISTORY, lambda m: residual(m, 0) / max(residual(m, -1), 1e-300))
+at_end = per_run(HISTORY, lambda m: energy(m, -1), KEPT)
+gained = per_run(HISTORY, lambda m: energy(m, -1) - energy(m, 0), KEPT)
+left = per_run(HISTORY, lambda m: residual(m, -1), KEPT)
+drop = per_run(HISTORY, lambda m: residual(m, 0) / max(residual(m, -1), 1e-300), KEPT)
 
 
 def _own(members: Sequence[Member]) -> dict[str, list[Member]]:

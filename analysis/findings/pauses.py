@@ -13,9 +13,10 @@ from geomem.analysis.findings.rules import median_at_least, most_above
 from geomem.analysis.findings.settings import (
     NOTHING,
     Setting,
-    best,
     difference,
     families,
+    side_by_side,
+    together,
 )
 from geomem.analysis.sweeps import Member
 
@@ -28,18 +29,23 @@ speed = mean_over_training("exact_match")
 
 
 def _by_pauses(members: Sequence[Member]) -> dict[int, list[Member]]:
-    """Runs that differ in their pauses alone: where there are most numbers of them, 0 included."""
+    """Runs that differ in their pauses alone: where there are most numbers of them, 0 included.
+
+    Of numbers with enough seeds; without them, of those with fewer.
+    """
     own = choose(stars(members, ENOUGH_ARMS), PATHS, WHOLE, {"model.kind": "transformer"})
-    found: dict[int, list[Member]] = {}
-    for family in families(own, "task.pauses"):
-        enough = {int(count): of for count, of in family.items() if len(of) >= MIN_SEEDS}  # type: ignore[arg-type]
-        if 0 in enough and len(enough) > max(1, len(found)):
-            found = dict(sorted(enough.items()))
-    return found
+    found = families(own, "task.pauses")
+    for seeds in range(MIN_SEEDS, 0, -1):
+        enough = [{n: of for n, of in family.items() if len(of) >= seeds} for family in found]
+        most = max((by for by in enough if 0 in by and len(by) > 1), key=len, default={})
+        if most:
+            return {int(n): most[n] for n in sorted(most)}  # type: ignore[type-var, arg-type]
+    return {}
 
 
 def _checks(members: Sequence[Member]) -> list[Check]:
-    by_count = {count: best(own, speed) for count, own in _by_pauses(members).items()}
+    own = _by_pauses(members)
+    by_count = dict(zip(own, side_by_side(list(own.values()), speed), strict=True))
     most = difference(by_count[max(by_count)], by_count[0]) if by_count else NOTHING
     what = "mean over training of exact match"
     return [
@@ -52,12 +58,12 @@ def _ranked(by_count: dict[int, Setting]) -> Setting:
     """Seed by seed, the Spearman correlation over at least three numbers of pauses."""
     if len(by_count) < 3:
         return NOTHING
-    seeds = set.intersection(*(set(setting.by_seed) for setting in by_count.values()))
-    values = {
-        seed: float(spearmanr(list(by_count), [s.by_seed[seed] for s in by_count.values()])[0])
-        for seed in sorted(seeds)
-    }
-    return Setting(f"pauses {', '.join(map(str, by_count))}", values)
+    counts = list(by_count)
+    return together(
+        list(by_count.values()),
+        f"pauses {', '.join(map(str, counts))}",
+        lambda values: float(spearmanr(counts, values)[0]),
+    )
 
 
 def _figure(members: Sequence[Member]) -> "Figure | None":

@@ -41,7 +41,14 @@ def most_above(what: str, setting: Setting, bound: float = 0.0, share: float = 0
 
 def told(what: str, setting: Setting) -> Check:
     """A value that the verdict does not rest on."""
-    return Check(what, "", setting.label, tuple(setting.by_seed.values()), None)
+    values = tuple(setting.by_seed.values())
+    return Check(what, "", setting.label, values, None, len(setting.seeds), setting.needs)
+
+
+def all_or_none(checks: Sequence[Check]) -> list[Check]:
+    """Checks of sides that are compared: none holds or fails until all have enough seeds."""
+    few = any(check.asked and len(check.values) < MIN_SEEDS for check in checks)
+    return [check._replace(holds=None) if few else check for check in checks]
 
 
 def _check(
@@ -49,4 +56,4 @@ def _check(
 ) -> Check:
     values = tuple(setting.by_seed.values())
     holds = test(values) if len(values) >= MIN_SEEDS else None
-    return Check(what, asked, setting.label, values, holds)
+    return Check(what, asked, setting.label, values, holds, len(setting.seeds), setting.needs)

@@ -4,6 +4,7 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from geomem.analysis.figures.groups import Group, grouped
@@ -12,15 +13,32 @@ from geomem.analysis.findings.finding import MIN_SEEDS
 from geomem.analysis.sweeps import Member
 from geomem.train.sweep.results import Value, flatten
 
-Measure = Callable[[Sequence[Member]], Mapping[str, float]]
-"""The value of each run, by its id; a run in which it has no meaning is left out, or NaN."""
+
+@dataclass(frozen=True)
+class Measure:
+    """The value of each run, by its id; a run in which it has no meaning is left out, or NaN.
+
+    needs: what a run has to have for a value, empty where every run of the kind has one.
+    """
+
+    of: Callable[[Sequence[Member]], Mapping[str, float]]
+    needs: str = ""
+
+    def __call__(self, members: Sequence[Member]) -> Mapping[str, float]:
+        """The values of these runs."""
+        return self.of(members)
 
 
 class Setting(NamedTuple):
-    """A configuration and the values of its seeds; empty where there is none."""
+    """A configuration and the values of its seeds; empty where there is none.
+
+    seeds: those that were run, with a value or not; needs: what a run has to have for a value.
+    """
 
     label: str
     by_seed: Mapping[int, float]
+    seeds: frozenset[int] = frozenset()
+    needs: str = ""
 
 
 NOTHING = Setting("", {})
@@ -32,16 +50,16 @@ def best_group(
     """The runs of the configuration that stands for all of these: the best median of enough seeds.
 
     So what succeeds may have been tuned, and of what fails even the best has to fail. Without a
-    configuration of enough seeds it is that with most of them; empty where no run has a value.
+    configuration of enough seeds it is that with most values, then with most runs.
     """
     groups = [(group, setting_of(group, measure)) for group in _configurations(members)]
-    known = [(group, setting) for group, setting in groups if setting.by_seed]
-    enough = [pair for pair in known if len(pair[1].by_seed) >= MIN_SEEDS]
+    enough = [pair for pair in groups if len(pair[1].by_seed) >= MIN_SEEDS]
     sign = 1 if highest else -1
     if enough:
         median = statistics.median
         return max(enough, key=lambda pair: sign * median(pair[1].by_seed.values()))[0].members
-    return max(known, key=lambda pair: len(pair[1].by_seed))[0].members if known else ()
+    most = max(groups, key=lambda pair: (len(pair[1].by_seed), len(pair[1].seeds)), default=None)
+    return most[0].members if most else ()
 
 
 def best(members: Sequence[Member], measure: Measure, highest: bool = True) -> Setting:
@@ -51,8 +69,16 @@ def best(members: Sequence[Member], measure: Measure, highest: bool = True) -> S
 
 def measured(members: Sequence[Member], measure: Measure) -> Setting:
     """The values of runs of one configuration."""
-    groups = _configurations(members)
-    return setting_of(groups[0], measure) if groups else NOTHING
+    return side_by_side([members], measure)[0]
+
+
+def side_by_side(sides: Sequence[Sequence[Member]], measure: Measure) -> list[Setting]:
+    """The values of runs of one configuration a side; the labels name what differs."""
+    groups = _configurations([member for side in sides for member in side])
+    group_of = {member.row["run"]: group for group in groups for member in group.members}
+    return [
+        setting_of(group_of[side[0].row["run"]], measure) if side else NOTHING for side in sides
+    ]
 
 
 def setting_of(group: Group, measure: Measure) -> Setting:
@@ -60,7 +86,7 @@ def setting_of(group: Group, measure: Measure) -> Setting:
     values = measure(group.members)
     found = {m.config["seed"]: values.get(m.row["run"], math.nan) for m in group.members}
     known = {seed: found[seed] for seed in sorted(found) if not math.isnan(found[seed])}
-    return Setting(f"{group.label}, {group.graph}", known) if known else NOTHING
+    return Setting(f"{group.label}, {group.graph}", known, frozenset(found), measure.needs)
 
 
 def _configurations(members: Sequence[Member]) -> list[Group]:
@@ -83,14 +109,17 @@ def largest(members: Sequence[Member], size: Callable[[Member], int]) -> list[Me
 
 
 def on_one_graph(*sides: Sequence[Member]) -> list[list[Member]]:
-    """Each side's runs on the largest graph that all sides have with enough seeds, else none."""
-    graphs = [{_graph(m): nodes(m) for m in side} for side in sides]
-    shared = {graph: size for graph, size in graphs[0].items() if all(graph in g for g in graphs)}
-    for graph in sorted(shared, key=lambda graph: -shared[graph]):
-        found = [[m for m in side if _graph(m) == graph] for side in sides]
-        if min(map(seeds_of, found)) >= MIN_SEEDS:
-            return found
-    return [[] for _ in sides]
+    """Each side's runs on one graph that all sides have, else none.
+
+    It is the largest with enough seeds on each side, else that with most of them.
+    """
+    graphs = dict.fromkeys(_graph(member) for side in sides for member in side)
+    found = [[[m for m in side if _graph(m) == graph] for side in sides] for graph in graphs]
+    return max(
+        filter(all, found),
+        key=lambda own: (min(MIN_SEEDS, *map(seeds_of, own)), nodes(own[0][0])),
+        default=[[] for _ in sides],
+    )
 
 
 def _graph(member: Member) -> str:
@@ -111,7 +140,7 @@ def difference(a: Setting, b: Setting) -> Setting:
     """Seed by seed, a less b, of the seeds that both have."""
     both = {seed: a.by_seed[seed] - b.by_seed[seed] for seed in a.by_seed if seed in b.by_seed}
     known = {seed: value for seed, value in both.items() if not math.isnan(value)}
-    return Setting(f"{a.label} − {b.label}", known) if known else NOTHING
+    return _joined([a, b], f"{a.label} − {b.label}", known)
 
 
 def together(
@@ -120,4 +149,11 @@ def together(
     """Seed by seed the least, mean or other of several settings; nothing if one has no value."""
     seeds = set.intersection(*(set(setting.by_seed) for setting in found)) if found else set()
     values = {s: of([setting.by_seed[s] for setting in found]) for s in sorted(seeds)}
-    return Setting(label, values) if values else NOTHING
+    return _joined(found, label, values)
+
+
+def _joined(found: Sequence[Setting], label: str, values: Mapping[int, float]) -> Setting:
+    """Values of several settings together, whose seeds are those that all of them have."""
+    seeds = frozenset.intersection(*(setting.seeds for setting in found)) if found else frozenset()
+    needs = next((setting.needs for setting in found if setting.needs), "")
+    return Setting(label, values, seeds, needs) if values or seeds else NOTHING

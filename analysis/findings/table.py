@@ -19,7 +19,7 @@ WIDTH = 96
 
 
 def print_findings(found: Sequence[Judged]) -> None:
-    """One line per check; findings without any run are named under the table."""
+    """One line per check; findings whose runs are missing are named under the table."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 240
@@ -35,20 +35,31 @@ def print_findings(found: Sequence[Judged]) -> None:
     if table.row_count:
         console.print(table)
     if missing := [judged.finding for judged in found if not tried(judged)]:
-        console.print(f"not tested, as no run is of that kind: {named(missing)}")
+        console.print(f"not tested, as runs are missing: {named(missing)}")
 
 
 def tried(judged: Judged) -> bool:
-    """Whether any run has a value for one of the checks."""
-    return any(check.values for check in judged.checks)
+    """Whether there are runs for one of the checks."""
+    return any(check.seeds for check in judged.checks)
 
 
 def ours(check: Check) -> str:
-    """Median [lowest–highest] and the number of seeds; fewer than a verdict needs are said so."""
-    if not check.values:
+    """Median [lowest–highest] and the number of seeds, or what is lacking."""
+    count = lacks(check) or plural(len(check.values), "seed")
+    return f"{spread(check.values)}, {count}" if check.values else count
+
+
+def lacks(check: Check) -> str:
+    """What a verdict lacks: runs, seeds, or what a run needs for a value; empty if nothing."""
+    known = len(check.values)
+    if known >= MIN_SEEDS:
+        return ""
+    if not check.seeds:
         return "no run"
-    few = "" if len(check.values) >= MIN_SEEDS else f", {MIN_SEEDS} needed"
-    return f"{spread(check.values)}, {plural(len(check.values), 'seed')}{few}"
+    seeds = plural(check.seeds, "seed")
+    if known < check.seeds:
+        seeds = f"{known} of {seeds} with a value" + f" (needs {check.needs})" * bool(check.needs)
+    return f"{seeds}, {MIN_SEEDS} needed"
 
 
 def named(findings: Iterable[Finding]) -> str:
@@ -97,6 +108,7 @@ def _check_record(check: Check) -> dict[str, Any]:
         "median": middle,
         "asked": check.asked,
         "holds": check.holds,
+        "lacks": lacks(check) or None,
     }
 
 

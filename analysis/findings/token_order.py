@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.findings.choice import PATHS, WHOLE, choose, stars
 from geomem.analysis.findings.finding import Check, Finding
-from geomem.analysis.findings.measures import cascade, per_run
+from geomem.analysis.findings.measures import RESOLVED, cascade, per_run
 from geomem.analysis.findings.rules import median_at_least, median_at_most
 from geomem.analysis.findings.settings import best, best_group
 from geomem.analysis.sweeps import Member
@@ -21,7 +21,7 @@ IN_CONTEXT = {
     "task.teacherless": True,
     "task.reverse_paths": False,
 }
-lead = per_run("metrics/target_accuracy", cascade)
+lead = per_run("metrics/target_accuracy", cascade, RESOLVED)
 
 
 def _in_weights(members: Sequence[Member]) -> list[Member]:

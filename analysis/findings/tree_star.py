@@ -7,8 +7,16 @@ from geomem.analysis.findings.choice import PATHS, WHOLE, choose
 from geomem.analysis.findings.dots import dots
 from geomem.analysis.findings.finding import Check, Finding
 from geomem.analysis.findings.measures import final, per_run
-from geomem.analysis.findings.rules import every_at_least, most_above, told
-from geomem.analysis.findings.settings import best, difference, on_one_graph
+from geomem.analysis.findings.rules import all_or_none, every_at_least, most_above, told
+from geomem.analysis.findings.settings import (
+    Measure,
+    Setting,
+    best,
+    best_group,
+    difference,
+    on_one_graph,
+    side_by_side,
+)
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
@@ -30,18 +38,21 @@ def _sides(members: Sequence[Member]) -> list[list[Member]]:
 
 
 def _checks(members: Sequence[Member]) -> list[Check]:
-    sides = dict(zip(SPLITS.values(), _sides(members), strict=True))
+    sides = _sides(members)
     found = [
-        every_at_least(f"split {name}: first hop, in units of chance", best(own, times_chance), 10)
-        for name, own in sides.items()
+        every_at_least(f"split {name}: first hop, in units of chance", setting, 10)
+        for name, setting in _by_split(sides, times_chance).items()
     ]
-    leaf, first = (best(own, hop) for own in sides.values())
-    found.append(
-        most_above("first hop, split at leaf less split at first token", difference(leaf, first))
-    )
-    return found + [
-        told(f"split {name}: exact match", best(own, exact)) for name, own in sides.items()
-    ]
+    apart = difference(*_by_split(sides, hop).values())
+    found.append(most_above("first hop, split at leaf less split at first token", apart))
+    exacts = _by_split(sides, exact).items()
+    found += [told(f"split {name}: exact match", setting) for name, setting in exacts]
+    return all_or_none(found)
+
+
+def _by_split(sides: Sequence[Sequence[Member]], measure: Measure) -> dict[str, Setting]:
+    own = side_by_side([best_group(side, measure) for side in sides], measure)
+    return dict(zip(SPLITS.values(), own, strict=True))
 
 
 def _figure(members: Sequence[Member]) -> "Figure | None":

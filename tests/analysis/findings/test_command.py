@@ -7,12 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from geomem.analysis.cli import cli
-from geomem.analysis.findings import FINDINGS, judge
-from geomem.analysis.findings.table import as_record, print_findings, tried
+from geomem.analysis.findings import FINDINGS, Check, judge
+from geomem.analysis.findings.measures import RESOLVED
+from geomem.analysis.findings.table import as_record, lacks, ours, print_findings, tried
 from geomem.analysis.report.findings import findings, write_findings
 from geomem.analysis.sweeps import Sweep, open_sweep, open_sweeps
 from geomem.train.sweep.errors import UsageError
 from tests.analysis.findings.cases import CASES
+from tests.analysis.findings.cases_of_paths import tokens
+from tests.analysis.findings.packs import STAR, made
 from tests.analysis.trained import train_sweep
 
 GRID = """
@@ -73,7 +76,7 @@ def test_the_table_tells_verdicts_and_what_is_not_tested(sweeps):
     assert "1c The hardest token" in text
     assert "not reproduced" in text
     assert "5 seeds" in text
-    assert "not tested, as no run is of that kind" in text
+    assert "not tested, as runs are missing: 1a " in text
     assert "3 seeds, 5 needed" in call(sweeps[0]).stdout
 
 
@@ -119,3 +122,44 @@ def test_a_record_is_plain_json():
 def test_the_table_of_nothing(capsys):
     print_findings([judge(finding, []) for finding in FINDINGS])
     assert "1a In-weights path-star is learned" in capsys.readouterr().out
+
+
+def test_what_a_check_lacks_is_told():
+    check = Check("what", "median ≥ 1", "runs", (), None)
+    few = check._replace(seeds=2)
+    assert (ours(check), lacks(check)) == ("no run", "no run")
+    assert ours(few) == "0 of 2 seeds with a value, 5 needed"
+    assert ours(few._replace(needs="time")) == "0 of 2 seeds with a value (needs time), 5 needed"
+    assert ours(few._replace(values=(1.0, 2.0))) == "1.5 [1–2], 2 seeds, 5 needed"
+    some = few._replace(values=(1.0, 2.0), seeds=6, needs="time")
+    assert ours(some) == "1.5 [1–2], 2 of 6 seeds with a value (needs time), 5 needed"
+    enough = check._replace(values=(1.0,) * 5, seeds=6, needs="time")
+    assert (ours(enough), lacks(enough)) == ("1, 5 seeds", "")
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_runs_of_too_few_seeds_are_not_told_as_missing(number, capsys):
+    (finding,) = [finding for finding in FINDINGS if finding.number == number]
+    judged = judge(finding, CASES[number](4, None))
+    assert {check["lacks"] for check in as_record(judged)["checks"]} == {"4 seeds, 5 needed"}
+    print_findings([judged])
+    assert "missing" not in capsys.readouterr().out
+
+
+def test_too_few_measurements_are_not_told_as_missing_runs():
+    early = [made(5, tokens((50, 40, 30)))]
+    early.append(
+        made(
+            5,
+            tokens((50, 40, 30)),
+            graph={**STAR, "arms": 5},
+            task={"kind": "in_context", "teacherless": True},
+            train={"path_batch": 8},
+        )
+    )
+    (finding,) = [finding for finding in FINDINGS if finding.number == "1b"]
+    for own in early:
+        judged = judge(finding, own)
+        assert (judged.verdict, tried(judged)) == ("not tested", True)
+        told = {lacks(check) for check in judged.checks}
+        assert told == {f"0 of 5 seeds with a value (needs {RESOLVED}), 5 needed", "no run"}

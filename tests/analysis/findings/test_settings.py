@@ -13,6 +13,7 @@ from geomem.analysis.findings.settings import (
     families,
     largest,
     on_one_graph,
+    side_by_side,
     together,
 )
 from tests.analysis.findings.packs import STAR, curve, made
@@ -39,7 +40,8 @@ def test_a_run_that_diverged_gets_nothing_right():
     members = made(5, ends(0.9))
     members[2].pack.members[2]["status"] = "diverged"
     assert list(best(members, exact).by_seed.values()) == [0.9, 0.9, 0, 0.9, 0.9]
-    assert best(members, per_run("metrics/target_accuracy", lowest_unseen_token)) == NOTHING
+    nothing = best(members, per_run("metrics/target_accuracy", lowest_unseen_token, "paths"))
+    assert (nothing.by_seed, nothing.seeds, nothing.needs) == ({}, set(range(5)), "paths")
 
 
 def test_runs_are_chosen_by_fields_that_they_have():
@@ -66,7 +68,9 @@ def test_sides_meet_on_the_largest_graph_that_both_have():
     other = made(5, ends(1), graph={**STAR, "arms": 256}, model="mamba")
     left = [*sizes[128], *sizes[256], *sizes[512]]
     assert on_one_graph(left, [*few, *other]) == [sizes[256], other]
-    assert on_one_graph(left, few) == [[], []]
+    assert on_one_graph(left, few) == [sizes[512], few]
+    assert on_one_graph(left, []) == [[], []]
+    assert on_one_graph(sizes[128], other) == [[], []]
 
 
 def test_families_differ_in_one_field_alone():
@@ -90,3 +94,19 @@ def test_differences_are_taken_seed_by_seed():
     assert together([a, b], "least", min) == Setting("least", {1: 1.0, 2: math.inf})
     assert together([a, NOTHING], "least", min) == NOTHING
     assert together([], "least", min) == NOTHING
+
+
+def test_labels_name_what_differs():
+    sides = [made(2, ends(1), task={"recipe": "mixed", "pauses": n}) for n in (0, 4)]
+    few, many = side_by_side(sides, exact)
+    assert few.label == "transformer, pauses 0, path-star (128, 5)"
+    assert difference(many, few).label == f"transformer, pauses 4, path-star (128, 5) − {few.label}"
+    assert side_by_side([[], sides[0]], exact)[0] == NOTHING
+
+
+def test_seeds_that_were_run_are_known_without_values():
+    run = [*made(5, {}), *made(2, ends(1), optim={"lr": 1e-3})]
+    assert best(run[:5], exact).seeds == set(range(5))
+    assert best(run, exact).seeds == {0, 1}
+    both = difference(best(run[:5], exact), best(run[5:], exact))
+    assert (both.by_seed, both.seeds) == ({}, {0, 1})
