@@ -185,7 +185,8 @@ class TestDamage:
         assert f"packs/{name}: " in text
         assert "2 packs, " in text
         if kind not in ("payload", "zero tail"):  # `results` reads the measures alone
-            with pytest.raises(PackError, match=name):
+            remedy = f"; queue its runs again with: geomem-train verify {copy.out} --repair$"
+            with pytest.raises(PackError, match=f"{name}: .*{remedy}"):
                 call("results", copy.out)
         repaired = call("verify", copy.out, "--repair")
         assert ("it was missing" in repaired) == (kind == "missing")
@@ -195,6 +196,25 @@ class TestDamage:
         assert copy.tensors() == expected
         assert "all as they were committed" in call("verify", copy.out)
         assert (copy.folder.packs / f"{name}.damaged").exists() == (kind != "missing")
+
+    def test_a_tensor_names_the_remedy(self, copy):
+        self.damage(copy, "payload")
+        commit = next(iter(copy.state.commits.values()))
+        pack = open_committed(copy.folder, commit)
+        (tensor,) = pack.damaged()
+        with pytest.raises(PackError, match=f"SHA-256 does not match; .* {copy.out} --repair$"):
+            pack.tensor(tensor)
+
+    def test_what_a_repair_would_not_help_names_none(self, copy):
+        commit = next(iter(copy.state.commits.values()))
+        pack = open_committed(copy.folder, commit)
+        with pytest.raises(PackError) as info:
+            pack.tensor("embeding")
+        assert "verify" not in str(info.value)
+        pack.path.unlink()
+        pack.path.symlink_to(pack.path.name)
+        with pytest.raises(PackError, match=r"Too many levels of symbolic links$"):
+            call("results", copy.out)
 
     def test_a_sound_sweep(self, made):
         assert call("verify", made.out).endswith(": all as they were committed\n")

@@ -1,20 +1,46 @@
 """What can be wrong with a pack, or with the disk that it goes to."""
 
+import contextlib
 import os
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from geomem.train.errors import GeomemError
 
 
 class PackError(GeomemError):
-    """A pack that cannot be trusted. `tensor` is its damaged tensor, None for the file itself."""
+    """A pack that cannot be trusted. `tensor` is its damaged tensor, None for the file itself.
+
+    lost: whether nothing helps but to train its runs again; sweep: the folder of its sweep, where
+    that is known, so that the text can end with the command that does so.
+    """
 
     exit_code = 5
 
-    def __init__(self, path: Path, problem: str, tensor: str | None = None) -> None:
-        self.path, self.problem, self.tensor = path, problem, tensor
-        where = f"{path}: tensor {tensor}" if tensor else f"{path}"
-        super().__init__(f"{where}: {problem}")
+    def __init__(
+        self,
+        path: Path,
+        problem: str,
+        tensor: str | None = None,
+        lost: bool = True,
+        sweep: Path | None = None,
+    ) -> None:
+        self.path, self.problem, self.tensor, self.lost = path, problem, tensor, lost
+        text = f"{path}: tensor {tensor}: {problem}" if tensor else f"{path}: {problem}"
+        if lost and sweep is not None:
+            command = shlex.join(["geomem-train", "verify", str(sweep), "--repair"])
+            text += f"; queue its runs again with: {command}"
+        super().__init__(text)
+
+
+@contextlib.contextmanager
+def packs_of(sweep: Path | None) -> Iterator[None]:
+    """Name the sweep (None where it is not known) in every PackError that is raised inside."""
+    try:
+        yield
+    except PackError as error:
+        raise PackError(error.path, error.problem, error.tensor, error.lost, sweep) from error
 
 
 class DiskError(GeomemError):

@@ -121,9 +121,8 @@ def _parse_metadata(path: Path, value: object) -> dict[str, Any]:
         raise PackError(path, "the metadata has no format version")
     if version > FORMAT:
         by = str(metadata.get("geomem"))[:40]
-        raise PackError(
-            path, f"written by geomem {by} in format {version}, this one reads up to {FORMAT}"
-        )
+        problem = f"written by geomem {by} in format {version}, this one reads up to {FORMAT}"
+        raise PackError(path, problem, lost=False)
     if not isinstance(metadata.get("digest"), str):
         raise PackError(path, "the metadata has no digest")
     return metadata

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from geomem.train.packs.errors import PackError
+from geomem.train.packs.errors import PackError, packs_of
 from geomem.train.packs.header import DTYPES, MAX_HEADER, MAX_VALUES, Entries, parse_header
 
 CHUNK = 1 << 20
@@ -22,13 +22,15 @@ STATUSES = ("done", "diverged")
 class Pack:
     """A pack whose header was checked; its tensors are read, and checked, on demand.
 
-    K members lead every tensor that is not listed as shared.
+    K members lead every tensor that is not listed as shared. sweep: the folder of the sweep that
+    it belongs to, where that is known.
     """
 
     path: Path
     metadata: dict[str, Any]
     entries: Entries
     data_start: int
+    sweep: Path | None = None
 
     @property
     def members(self) -> list[dict[str, Any]]:
@@ -59,6 +61,11 @@ class Pack:
         """
         self._require(name)
         entry = self.entries[name]
+        with packs_of(self.sweep):
+            return self._read(name).view(DTYPES[entry.dtype]).reshape(entry.shape)
+
+    def _read(self, name: str) -> npt.NDArray[np.uint8]:
+        entry = self.entries[name]
         data = np.empty(entry.end - entry.start, np.uint8)
         sha256, filled = hashlib.sha256(), 0
         for chunk in self._chunks(name):
@@ -67,7 +74,7 @@ class Pack:
             filled += len(chunk)
         if sha256.hexdigest() != self.metadata["sha256"][name]:
             raise PackError(self.path, "damaged: its SHA-256 does not match", name)
-        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
+        return data
 
     def damaged(self) -> list[str]:
         """Names of the tensors whose bytes are not those written; needs little memory."""
@@ -94,7 +101,8 @@ class Pack:
 
     def _require(self, name: str) -> None:
         if name not in self.entries:
-            raise PackError(self.path, f"no tensor {name!r}; it has {', '.join(self.names)}")
+            problem = f"no tensor {name!r}; it has {', '.join(self.names)}"
+            raise PackError(self.path, problem, lost=False)
 
 
 def open_pack(path: str | os.PathLike[str]) -> Pack:
@@ -129,7 +137,9 @@ def _open(path: Path) -> BinaryIO:
         # Without O_NONBLOCK a named pipe would wait for its other end.
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     except OSError as error:
-        raise PackError(path, error.strerror or str(error)) from error
+        # A file that is there but cannot be read, as without permission, is not lost.
+        lost = isinstance(error, FileNotFoundError)
+        raise PackError(path, error.strerror or str(error), lost=lost) from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise PackError(path, "not a regular file")

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geomem.train.packs import DiskError, Pack, PackError, open_pack
 from geomem.train.packs.atomic import sync_folder
+from geomem.train.packs.errors import packs_of
 from geomem.train.sweep.events import Committed, Damaged
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import Journal
@@ -29,10 +30,11 @@ class Damage:
 
 def open_committed(folder: Folder, commit: Committed) -> Pack:
     """The pack of a journal line. Raises PackError if the file is not the one committed."""
-    pack = open_pack(folder.packs / commit.pack)
-    if pack.metadata["digest"] != commit.digest or pack.metadata["sha256"] != commit.sha256:
-        raise PackError(pack.path, "this is not the pack that the journal names")
-    return pack
+    with packs_of(folder.root):
+        pack = open_pack(folder.packs / commit.pack)
+        if pack.metadata["digest"] != commit.digest or pack.metadata["sha256"] != commit.sha256:
+            raise PackError(pack.path, "this is not the pack that the journal names")
+    return replace(pack, sweep=folder.root)
 
 
 def current_packs(folder: Folder, state: State) -> Iterator[tuple[Pack, list[tuple[int, str]]]]:
