@@ -2,18 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, get_args
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from geomem.train.config import RunConfig, run_id
 from geomem.train.config.errors import ConfigError
 from geomem.train.config.one_run import read_run
+from geomem.train.config.words import describe, either
 from geomem.train.packs import write_pack
 from geomem.train.stack import Progress, train_stack
 from geomem.train.sweep.plan import Stack, plan_stacks, stack_key
@@ -21,6 +23,7 @@ from geomem.train.sweep.results import flatten
 from geomem.train.sweep.sizing import Sizing
 
 Config = RunConfig | Mapping[str, Any]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -78,42 +81,81 @@ class Fitted:
 def fit(
     config: Config | Sequence[Config],
     *,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     parameters: bool = False,
     report: Callable[[Progress], None] | None = None,
 ) -> Fitted:
     """Train one run, or several of one shape together, and return what it left.
 
     config: fields as in a grid file, nested or dotted, and `seed`; or RunConfigs, such as those of
-    `load_grid(...).runs`. parameters: keep every parameter. report: called a few times a second.
-    The result is that of a sweep of the same runs. Raises ConfigError for what is wrong with a
-    configuration, for equal ones, and for a list of more than one shape.
+    `load_grid(...).runs`. Values may be NumPy's, and paths Path objects. parameters: keep every
+    parameter. report: called a few times a second. The result is that of a sweep of the same runs.
+    Raises ConfigError for what is wrong with a configuration, for equal ones, for a list of more
+    than one shape, and for a device that is not there.
     """
     single = isinstance(config, RunConfig | Mapping)
-    given: Sequence[Config] = [config] if single else config  # type: ignore[assignment, list-item]
-    stack = _one_stack([_as_run(item) for item in given])
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    result = train_stack(stack.runs, device=device, keep_parameters=parameters, report=report)
+    place = _place(device)
+    stack = _one_stack([_as_run(item) for item in ([config] if single else _items(config))])
+    result = train_stack(stack.runs, device=place, keep_parameters=parameters, report=report)
     return Fitted(stack, result.metadata, result.tensors, single)
 
 
-def _as_run(config: Config) -> RunConfig:
+def _place(device: str) -> str:
+    known = get_args(Device)
+    if device not in known:
+        _refuse(f"device: expected {either(known)}, got {describe(device)}")
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        _refuse("device: PyTorch finds no CUDA device here; take cpu, or auto for what there is")
+    if device == "auto":
+        return "cuda" if there else "cpu"
+    return device
+
+
+def _items(configs: Any) -> Iterable[Any]:
+    if isinstance(configs, str) or not isinstance(configs, Iterable):
+        _refuse(
+            f"expected the fields of a run or a list of such runs, got {describe(configs)}; "
+            "those of a grid are load_grid(...).runs"
+        )
+    return configs
+
+
+def _as_run(config: Any) -> RunConfig:
     # A RunConfig too is read: only so is the content of its graph's files known.
-    return read_run(config.model_dump(mode="json") if isinstance(config, RunConfig) else config)
+    fields = config.model_dump(mode="json") if isinstance(config, RunConfig) else config
+    if not isinstance(fields, Mapping):
+        _refuse(f"expected a run's fields, such as {{'optim.lr': 1e-2}}, got {describe(fields)}")
+    if "seeds" in fields:
+        _refuse("seeds: a run has one `seed`; give a list of runs, each with a seed of its own")
+    return read_run(_plain(fields))
+
+
+def _plain(value: Any) -> Any:
+    """The value as a grid file would have it, where it is of NumPy or a path."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise ConfigError([(None, problem)])
 
 
 def _one_stack(runs: Sequence[RunConfig]) -> Stack:
     if not runs:
-        raise ConfigError([(None, "no configuration, so nothing would be trained; give one")])
+        _refuse("no configuration, so nothing would be trained; give one")
     ids = [run_id(run) for run in runs]
     again = next((at for at, run in enumerate(ids) if run in ids[:at]), None)
     if again is not None:
-        text = f"runs {ids.index(ids[again])} and {again} are equal; give each a seed of its own"
-        raise ConfigError([(None, text)])
+        _refuse(f"runs {ids.index(ids[again])} and {again} are equal; give each a seed of its own")
     stacks = plan_stacks(runs, Sizing(len(runs)), 1)
     if len(stacks) > 1:
-        raise ConfigError([(None, _unlike(stacks[0].runs[0], stacks[1].runs[0]))])
+        _refuse(_unlike(stacks[0].runs[0], stacks[1].runs[0]))
     return stacks[0]
 
 

@@ -91,11 +91,55 @@ def test_a_graph_file_is_known_by_its_content(tmp_path, monkeypatch):
         ([], "no configuration"),
         ([STAR, STAR], "runs 0 and 1 are equal"),
         ([STAR, {**STAR, "task.pauses": 2}], r"differ in task.pauses \(1 and 2\); call fit"),
+        (None, r"a list of such runs, got nothing; those of a grid are load_grid\(...\).runs"),
+        (3, "a list of such runs, got 3; those of a grid"),
+        ("tiny_graphs", "got the text 'tiny_graphs'; those of a grid"),
+        ([3], "expected a run's fields, such as {'optim.lr': 1e-2}, got 3"),
+        ({**STAR, "train": {"steps": np.array([1, 2])}}, "steps: expected an integer, got a list"),
+        ({**STAR, "seed": {1}}, "seed: expected an integer from 0 to .*, got a value of type set"),
+        ({**STAR, "seeds": "0-3"}, "^seeds: a run has one `seed`; give a list of runs"),
+        ({**STAR, "graph.arms": 8}, "configuration: graph.arms: given twice; keep one of them"),
     ],
 )
 def test_refusals_name_the_field(config, problem):
     with pytest.raises(ConfigError, match=problem):
         fit(config)
+
+
+@pytest.mark.parametrize("device", ["gpu", None, "cuda:0"])
+def test_a_device_that_is_none_is_refused(device):
+    with pytest.raises(ConfigError, match="device: expected auto, cpu or cuda, got "):
+        fit(RUNS[0], device=device)
+
+
+def test_cuda_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match="no CUDA device here; take cpu, or auto"):
+        fit(RUNS[0], device="cuda")
+
+
+def test_values_may_be_numpys_and_paths_path_objects(tmp_path):
+    (tmp_path / "e.txt").write_text("a b\nb c\n")
+    short = {"model": STAR["model"], "optim.lr": 1e-2, "train.steps": 1, "seed": 1}
+    plain = {**short, "graph": {"kind": "edge_list", "path": str(tmp_path / "e.txt")}}
+    given = {
+        **plain,
+        "graph": {"kind": "edge_list", "path": tmp_path / "e.txt"},
+        "model": {**STAR["model"], "width": np.int32(8)},
+        "optim.lr": np.float64(1e-2),
+        "optim.betas": np.array([0.9, 0.999]),
+        "task.self_edges": np.bool_(False),
+        "seed": np.arange(3)[1],
+    }
+    assert fit(given).stack == fit(plain).stack
+
+
+def test_a_loss_is_known_right_after_an_evaluation(monkeypatch):
+    monkeypatch.setattr("geomem.train.stack.loop.REPORT_SECONDS", 0)
+    told = []
+    result = fit({**STAR, "train": {"steps": 5, "eval_every": 1}}, report=told.append)
+    assert [progress.step for progress in told] == [1, 2, 3, 4, 5]
+    assert np.array_equal([progress.loss for progress in told], result.metrics["loss"])
 
 
 def test_an_unknown_tensor_and_a_missing_folder(tmp_path):

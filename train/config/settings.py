@@ -110,7 +110,8 @@ def _put(path: str, node: Node, patch: Patch, problems: Problems) -> None:
         patch.fields[path] = Node({**below, **above}, node.mark, node.key)
     else:
         first = patch.fields[path].place
-        problems.add(node.place, path, f"given twice, first at {first}; keep one of them")
+        where = f", first at {first}" if first != node.place else ""
+        problems.add(node.place, path, f"given twice{where}; keep one of them")
 
 
 def _group(path: str, node: Node | None) -> dict[str, Node] | None:

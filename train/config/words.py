@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 LONGEST = 60
@@ -31,7 +31,9 @@ def describe(value: Any) -> str:
         return f"the text '{shorten(value)}'"
     if isinstance(value, int | float):
         return repr(value)
-    name = "list" if isinstance(value, list | tuple) else "mapping"
+    if not isinstance(value, list | tuple | Mapping):
+        return f"a value of type {type(value).__name__}"
+    name = "mapping" if isinstance(value, Mapping) else "list"
     return f"a {name}" if value else f"an empty {name}"
 
 

@@ -24,7 +24,11 @@ COMPACT_AT = 0.75  # share of active members below which a stack leaves the othe
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stack is; loss is the median over active members, in nats."""
+    """How far a stack is; loss is the median over active members, in nats.
+
+    Of each its mean since the last evaluation, right after one that until then. At the end, when
+    no member is active, the median is over those that ended last.
+    """
 
     step: int
     steps: int
@@ -131,8 +135,16 @@ class Trainer:
     def progress(self) -> Progress:
         """Return how far the stack is; waits for the device."""
         state = self.state
-        active = state.active.nonzero()[:, 0]
-        mean = (state.loss_sum / state.loss_count)[active]
-        loss = float(mean.nanmedian()) if len(active) else float("nan")
+        active, losses = int(state.active.sum()), self._mean_losses()
+        loss = float((losses[state.active] if active else losses).nanmedian())
         K = len(self.runs)
-        return Progress(state.step, self.steps, K, len(active), state.member_steps, loss)
+        return Progress(state.step, self.steps, K, active, state.member_steps, loss)
+
+    def _mean_losses(self) -> Tensor:
+        """Mean losses [W] since the last evaluation, or until it where no step was made since."""
+        state = self.state
+        mean = state.loss_sum / state.loss_count
+        if not state.metrics_step:
+            return mean
+        last = state.metrics["loss"][-1][state.order[: state.width].to(self.device)]
+        return torch.where(state.loss_count > 0, mean, last)
