@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from geomem.analysis.pictures import save_picture
 from geomem.bench.record import Result, Row
 
 MARKS = "osD^vP*X<>hdp"
@@ -37,7 +38,7 @@ def _draw_op(rows: list[Row], result: Result, path: Path) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(f"{rows[0].op} on {result.environment['device_name']}")
-    figure.savefig(path, dpi=120)
+    save_picture(figure, path, 120)
 
 
 def _panel(ax: Any, rows: list[Row], sizes: list[str], variants: list[str]) -> None:

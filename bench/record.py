@@ -9,6 +9,7 @@ from typing import Any
 
 from geomem.bench.timing import Timing
 from geomem.bench.variants import Check, Op, Point, Variant
+from geomem.train.packs import atomic_write
 
 FORMAT = 1
 
@@ -94,9 +95,7 @@ def save(result: Any, path: Path) -> None:
     whole = _plain({"format": FORMAT, **asdict(result)})
     rows = ",\n".join(json.dumps(row, allow_nan=False) for row in whole.pop("rows"))
     head = json.dumps(whole, indent=1, allow_nan=False).removesuffix("\n}")
-    part = path.with_suffix(".part")
-    part.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n')
-    part.replace(path)
+    atomic_write(path, f'{head},\n "rows": [\n{rows}\n]}}\n'.encode())
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from geomem.analysis.figures.size import accuracy_against_size
 from geomem.analysis.figures.spectra import spectra
 from geomem.analysis.figures.spectra_over_steps import spectra_over_steps
 from geomem.analysis.figures.tokens import accuracy_per_token
+from geomem.analysis.pictures import save_picture
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
@@ -56,11 +57,14 @@ def drawn(
 def save_figures(
     members: Sequence[Member], folder: Path, suffix: str, projection: Projection = "pca"
 ) -> list[Path]:
-    """Save every figure that the members allow into a folder; return the files."""
+    """Save every figure that the members allow into a folder; return the files.
+
+    Raises MissingUmap and DiskError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in drawn(members, projection):
         path = folder / f"{name}.{suffix}"
-        figure.savefig(path, dpi=150)
+        save_picture(figure, path, 150)
         written.append(path)
     return written

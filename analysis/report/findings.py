@@ -10,13 +10,14 @@ from geomem.analysis.findings.table import HOLDS, named, ours, tried
 from geomem.analysis.report.fill import fill, resource
 from geomem.analysis.report.pictures import picture
 from geomem.analysis.sweeps import Member, Sweep
+from geomem.train.packs import atomic_write
 from geomem.train.sweep.words import plural
 
 HEADS = ("check", "ours: median [lowest–highest] over seeds", "asked", "holds", "runs")
 
 
 def write_findings(sweep: Sweep, found: Sequence[Judged], out: Path) -> Path:
-    """Write a page of nothing but findings, and return its path. Raises OSError."""
+    """Write a page of nothing but findings, and return its path. Raises DiskError."""
     out.parent.mkdir(parents=True, exist_ok=True)
     reproduced = sum(judged.verdict == "reproduced" for judged in found)
     share = f"{reproduced} of {plural(len(found), 'finding')} reproduced"
@@ -29,7 +30,7 @@ def write_findings(sweep: Sweep, found: Sequence[Judged], out: Path) -> Path:
             "findings": findings(sweep.members, found),
         },
     )
-    out.write_text(text, encoding="utf-8")
+    atomic_write(out, text.encode())
     return out
 
 

@@ -17,6 +17,7 @@ from geomem.analysis.report.pictures import pictures
 from geomem.analysis.report.tables import configurations, measured_rows, run_table
 from geomem.analysis.report.view import View, make_view
 from geomem.analysis.sweeps import Sweep
+from geomem.train.packs import atomic_write
 
 
 def write_report(
@@ -29,11 +30,11 @@ def write_report(
     """Write one HTML file that needs nothing else, and return its path.
 
     The sweep has runs; the conditions by which they were chosen are only named. Raises PackError
-    for damage, MissingUmap, and OSError if the file cannot be written.
+    for damage, MissingUmap, and DiskError if the file cannot be written.
     """
     limits = limits or Limits()
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render(sweep, conditions, limits, projection), encoding="utf-8")
+    atomic_write(out, render(sweep, conditions, limits, projection).encode())
     return out
 
 

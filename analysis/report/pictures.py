@@ -3,16 +3,17 @@
 import base64
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from geomem.analysis.figures import drawn
 from geomem.analysis.figures.projection import Projection
+from geomem.analysis.pictures import encoded
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+DPI = 130
 LARGEST_SVG = 400_000  # bytes; what has more lines than that is smaller as PNG
 
 
@@ -23,9 +24,9 @@ def pictures(members: Sequence[Member], projection: Projection = "pca") -> str:
 
 def picture(name: str, figure: "Figure") -> str:
     """A figure as an image of its own, with its name under it; `name` is its id on the page."""
-    kind, data = "svg+xml", _saved(figure, "svg")
+    kind, data = "svg+xml", encoded(figure, "svg", DPI)
     if len(data) > LARGEST_SVG:
-        kind, data = "png", _saved(figure, "png")
+        kind, data = "png", encoded(figure, "png", DPI)
     text = escape(name.replace("_", " ").capitalize())
     title = escape(figure.get_suptitle().replace("\n", "; "))
     width = round(figure.get_figwidth() * 96)
@@ -35,14 +36,3 @@ def picture(name: str, figure: "Figure") -> str:
         f'<figure id="{escape(name)}"><img src="{source}" alt="{text}: {title}" '
         f'style="width:{width}px"><figcaption>{text}</figcaption></figure>'
     )
-
-
-def _saved(figure: "Figure", suffix: str) -> bytes:
-    from matplotlib import rc_context
-
-    # The same sweep gives the same bytes: no date, no random names.
-    metadata = {"Date": None} if suffix == "svg" else {}
-    with rc_context({"svg.hashsalt": "geomem"}):
-        out = BytesIO()
-        figure.savefig(out, format=suffix, dpi=130, metadata=metadata)
-    return out.getvalue()

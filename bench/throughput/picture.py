@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from geomem.analysis.pictures import save_picture
 from geomem.bench.throughput.record import Result, Row
 
 COLORS = {"geomem": "C0", "loop": "C7", "ready": "C7", "compiled": "C1"}
@@ -32,7 +33,7 @@ def _save(rows: list[Row], paint: Any, device: str, path: Path) -> None:
     ax = figure.subplots()
     paint(figure, ax, rows)
     ax.set_title(f"{rows[0].point} on {device}")
-    figure.savefig(path, dpi=120)
+    save_picture(figure, path, 120)
 
 
 def _ratios(figure: Any, ax: Any, rows: list[Row]) -> None:

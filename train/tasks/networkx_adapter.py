@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geomem.train.packs import atomic_write
 from geomem.train.tasks.graphs import Graph
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def write_edge_list(source: "nx.Graph", path: str | Path) -> None:
     """Write a networkx graph as the file that `graph: {kind: edge_list}` reads.
 
     Edges of a directed graph keep their direction as parent to child. Raises ValueError for names
-    that a line cannot hold and for nodes without an edge.
+    that a line cannot hold and for nodes without an edge, and DiskError.
     """
     lonely = [node for node, degree in source.degree() if degree == 0]
     if lonely:
@@ -34,4 +35,4 @@ def write_edge_list(source: "nx.Graph", path: str | Path) -> None:
         if not name or any(c in name for c in ",#") or len(name.split()) != 1:
             raise ValueError(f"node {name!r}: names must not hold blanks, commas or #")
     lines = [f"{names[a]} {names[b]}\n" for a, b in source.edges()]
-    Path(path).write_text("".join(lines), encoding="utf-8")
+    atomic_write(Path(path), "".join(lines).encode())
