@@ -8,7 +8,6 @@ Embeddings may be NumPy arrays or torch tensors; results are NumPy. Definitions:
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geomem.analysis.arrays import PIECE, Array, Floats, Ints, pieces, to_numpy, unit_rows
 
@@ -77,14 +76,6 @@ def leaf_first_hop(embedding: Array, arms: Ints) -> Array:
     Own arms stand on the diagonal. `retrieval.first_hop_retrieval` ranks without the whole matrix.
     """
     return cosine_distances(embedding[..., arms[:, -1], :], embedding[..., arms[:, 1], :])
-
-
-def own_arm_retrieval(distances: Floats, queries: NDArray[np.int64]) -> Retrieval:
-    """Rank the own arm of each query row in a leaf x first-hop matrix [A, A]."""
-    rows = distances[queries]
-    own = rows[np.arange(len(queries)), queries][:, None]
-    closer, ties = (rows < own).sum(1), (rows == own).sum(1) - 1
-    return as_retrieval(closer, ties, rows.shape[1] - 1)
 
 
 def as_retrieval(closer: Ints, ties: Ints, others: int) -> Retrieval:

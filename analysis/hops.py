@@ -17,15 +17,11 @@ SOURCES = 64
 
 @dataclass(frozen=True)
 class HopTable:
-    """Hop distances from sources [s] to targets [t]; NaN marks the pairs that do not count.
-
-    `sampled`: whether the sources are a sample, and not all nodes.
-    """
+    """Hop distances from sources [s] to targets [t]; NaN marks the pairs that do not count."""
 
     sources: Ints
     targets: Ints
     hops: Floats
-    sampled: bool
 
 
 def hop_distances(edges: Ints, n: int, sources: Ints | None = None) -> Floats:
@@ -49,9 +45,8 @@ def hop_table(
     in different components have no hop distance and do not count.
     """
     nodes = np.arange(n) if nodes is None else np.unique(nodes)
-    sampled = len(nodes) > ALL_PAIRS
     chosen = np.arange(len(nodes))
-    if sampled:
+    if len(nodes) > ALL_PAIRS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(nodes), sources, replace=False))
     hops = hop_distances(edges, n, nodes[chosen])[:, nodes]
     place = np.full(len(nodes), len(nodes))
@@ -59,7 +54,7 @@ def hop_table(
         chosen  # a pair of two sources counts at the first of them, and none with itself
     )
     counts = np.isfinite(hops) & (place[None] > chosen[:, None])
-    return HopTable(nodes[chosen], nodes, np.where(counts, hops, np.nan), sampled)
+    return HopTable(nodes[chosen], nodes, np.where(counts, hops, np.nan))
 
 
 def hop_correlation(

@@ -4,7 +4,7 @@
 Only where all neighbours' degrees are equal is the constant vector an eigenvector, of value 0.
 Elsewhere S has a positive Perron vector per component, of a value above 0: "nearly constant" on
 tiny graphs, but on a star with many arms it sits on the root. That vector, one per component, is
-what `trivial` marks; how constant it is stands in `constant_share`.
+what `trivial` marks.
 
 n nodes · E edges · k eigenpairs
 """
@@ -29,15 +29,14 @@ SPARSE_PAIRS = 16
 class SpectralReference:
     """Eigenpairs of −L, highest first; of equal values the trivial ones first.
 
-    values [k]; vectors [n, k], orthonormal; residuals [k]: ‖−L e − λ e‖; spaces: columns of equal
-    value, in order; trivial: bool [k], the Perron vector of a component; component: int64 [n];
-    cut: how many more vectors the last space has, 0 where it is whole.
+    values [k]; vectors [n, k], orthonormal; spaces: columns of equal value, in order; trivial:
+    bool [k], the Perron vector of a component; component: int64 [n]; cut: how many more vectors
+    the last space has, 0 where it is whole.
     """
 
     values: Floats
     vectors: Floats
     spaces: list[Ints]
-    residuals: Floats
     trivial: NDArray[np.bool_]
     component: Ints
     cut: int
@@ -48,12 +47,6 @@ class SpectralReference:
         one_hot = np.eye(self.component.max() + 1)[self.component]
         scaled: Floats = one_hot / np.sqrt(one_hot.sum(0))
         return scaled
-
-    @property
-    def constant_share(self) -> Floats:
-        """Energy of each eigenvector in the span of `constants`, [k] between 0 and 1."""
-        share: Floats = ((self.constants.T @ self.vectors) ** 2).sum(0)
-        return share
 
     @property
     def fiedler(self) -> Ints:
@@ -102,7 +95,7 @@ def spectral_reference(
         found = dense_highest(S, k, most, tolerance)
     else:
         found = sparse_highest(S, k, most, tolerance, np.random.default_rng(seed))
-    return _reference(S, found, component.astype(np.int64), tolerance)
+    return _reference(found, component.astype(np.int64), tolerance)
 
 
 def symmetric_walk(edges: Ints, n: int) -> sparse.csr_array:
@@ -119,9 +112,7 @@ def symmetric_walk(edges: Ints, n: int) -> sparse.csr_array:
     return sparse.csr_array((weights, (both[:, 0], both[:, 1])), shape=(n, n))
 
 
-def _reference(
-    S: sparse.csr_array, found: Highest, component: Ints, tolerance: float
-) -> SpectralReference:
+def _reference(found: Highest, component: Ints, tolerance: float) -> SpectralReference:
     vectors = found.vectors.copy()
     ends = np.flatnonzero(np.diff(found.values) < -tolerance) + 1
     spaces = np.split(np.arange(len(found.values)), ends)
@@ -135,10 +126,7 @@ def _reference(
         seen[fresh] = True
         trivial[space[: len(fresh)]] = True
         vectors[:, space] = _perron_first(basis, component, fresh)
-    residuals = np.linalg.norm(S @ vectors - vectors * (found.values + 2), axis=0)
-    return SpectralReference(
-        found.values, vectors, spaces, residuals, trivial, component, found.cut
-    )
+    return SpectralReference(found.values, vectors, spaces, trivial, component, found.cut)
 
 
 def _perron_first(basis: Floats, component: Ints, fresh: Ints) -> Floats:

@@ -5,7 +5,6 @@ n nodes · E edges · s seeds
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -43,17 +42,6 @@ def edge_recovery(scores: Scores, edges: Ints, limit: int = PIECE) -> Recovery:
     starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     whole = np.logical_and.reduceat(recovered, starts, axis=-1)
     return Recovery(whole.mean(-1), recovered.mean(-1))
-
-
-def wilson(hits: int, total: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion, such as the share of seeds that succeed."""
-    if total == 0:
-        return Interval(0.0, math.nan, 1.0)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, scale = hits / total, 1 + z * z / total
-    centre = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return Interval(max(0.0, centre - half), share, min(1.0, centre + half))
 
 
 def bootstrap(

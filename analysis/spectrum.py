@@ -100,14 +100,6 @@ def negative_share(
     return _share(energy_below(half_walk, x, -ZERO).sum(-1), x)
 
 
-def negative_score_share(embedding: Array, weight: Array) -> Floats:
-    """The same share on the axes of a trained map W [..., m, m] that scores e_u W e_vᵀ."""
-    x, W = _float64(embedding), _float64(weight)
-    values, axes = np.linalg.eigh((W + W.swapaxes(-1, -2)) / 2)
-    energy = ((x @ axes) ** 2).sum(-2)
-    return _share((energy * (values < -ZERO)).sum(-1), x)
-
-
 def apply_coefficient(embedding: Array, edges: Ints, x: Array, limit: int = PIECE) -> Floats:
     """C x, [..., n, k], for C = (D⁻¹A − P) + (D⁻¹A − P)ᵀ with P = row_softmax(VVᵀ) of Node2Vec.
 

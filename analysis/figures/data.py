@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from geomem.analysis.arrays import Floats, Ints
+from geomem.analysis.spectrum import normalised
 
 
 def spectrum_of(embedding: Floats, vectors: Floats, spaces: Sequence[Ints]) -> Floats:
@@ -19,4 +20,4 @@ def spectrum_of(embedding: Floats, vectors: Floats, spaces: Sequence[Ints]) -> F
     for space in spaces:
         energy[space] = energy[space].mean()
     size: Floats = np.sqrt(energy)
-    return size / size.max() if size.any() else size
+    return normalised(size)

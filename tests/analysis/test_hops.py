@@ -52,7 +52,6 @@ def test_pairs_without_a_path_and_sets_without_a_spread():
     edges = np.array([[0, 1], [1, 2], [3, 4]])
     table = hop_table(edges, 5)
     assert np.isfinite(table.hops).sum() == 4
-    assert not table.sampled
     embedding = np.random.default_rng(0).standard_normal((5, 3))
     assert np.isnan(hop_correlation(embedding, hop_table(edges, 5, np.array([3, 4]))))
     assert np.isnan(hop_correlation(embedding, table, least=3))
@@ -71,7 +70,6 @@ def test_large_sets_are_sampled_the_same_way_each_time(monkeypatch):
     whole = hop_correlation(embedding, hop_table(edges, 161))
     monkeypatch.setattr(hops, "ALL_PAIRS", 100)
     table = hop_table(edges, 161)
-    assert table.sampled
     assert len(table.sources) == hops.SOURCES
     first, other = table.sources[:2]
     assert np.isfinite(table.hops[0, other]) != np.isfinite(table.hops[1, first])

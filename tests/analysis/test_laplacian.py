@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geomem.analysis import laplacian
-from geomem.analysis.laplacian import spectral_reference
+from geomem.analysis.laplacian import spectral_reference, symmetric_walk
 from geomem.train.config.graph import Cycle, Grid, Irregular, PathStar
 from geomem.train.tasks.graphs import build_graph
 
@@ -40,6 +40,17 @@ def _star_values(d):
     return np.array([far, *[0.0] * (d - 1), -far]) - 2
 
 
+def _residuals(found, edges, n):
+    """‖−L e − λ e‖ of each eigenpair."""
+    left = symmetric_walk(edges, n) @ found.vectors - found.vectors * (found.values + 2)
+    return np.linalg.norm(left, axis=0)
+
+
+def _constant_share(found):
+    """Energy of the first eigenvector in the vectors that are constant on a component."""
+    return ((found.constants.T @ found.vectors[:, 0]) ** 2).sum()
+
+
 CLOSED = {
     "cycle": (_cycle(15), 15, _waves(15) - 2),
     "torus": (_torus(4, 6), 24, np.add.outer(_waves(4), _waves(6)).ravel() / 2 - 2),
@@ -65,7 +76,7 @@ def test_values_in_closed_form(name, dense, monkeypatch):
     found = spectral_reference(edges, n, k=n if dense else n // 4)
     expected = np.sort(values)[::-1]
     np.testing.assert_allclose(found.values, expected[: len(found.values)], atol=1e-12)
-    assert found.residuals.max() < 1e-12
+    assert _residuals(found, edges, n).max() < 1e-12
     np.testing.assert_allclose(
         found.vectors.T @ found.vectors, np.eye(len(found.values)), atol=1e-9
     )
@@ -97,10 +108,10 @@ def test_a_space_is_the_same_whoever_computes_it(monkeypatch):
 
 
 def test_constants_are_exact_with_equal_degrees_only():
-    assert spectral_reference(_cycle(15), 15).constant_share[0] == pytest.approx(1)
+    assert _constant_share(spectral_reference(_cycle(15), 15)) == pytest.approx(1)
     uneven = spectral_reference(*_star(4, 5))
     assert uneven.values[0] > 0.01
-    assert 0.9 < uneven.constant_share[0] < 0.99
+    assert 0.9 < _constant_share(uneven) < 0.99
     assert (uneven.vectors[:, 0] > 0).all()  # Perron–Frobenius
     assert len(uneven.fiedler) == 3
 
@@ -133,7 +144,7 @@ def test_a_hundred_thousand_nodes():
     edges, n = _star(20_000, 6)
     found = spectral_reference(edges, n)
     assert n == 100_001
-    assert found.residuals.max() < 1e-10 * found.values[0]
+    assert _residuals(found, edges, n).max() < 1e-10 * found.values[0]
     # Vectors that differ from arm to arm see a path of 5 nodes that ends in a wall at the root.
     arm = np.diag([1, 1, 1, 1.5], 1) + np.diag([1, 1, 1, 1.5], -1)
     assert found.values[1:] == pytest.approx(np.linalg.eigvalsh(arm)[-1] - 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geomem.analysis.memory import memory_scores, skewed_weight, succinctness
-from geomem.analysis.recall import bootstrap, edge_recovery, wilson
+from geomem.analysis.recall import bootstrap, edge_recovery
 from geomem.analysis.scores import Scores, edge_margin, make_scores, node_margins
 from tests.analysis.small_graphs import associative, cycle, path, perfect_star, star
 
@@ -76,14 +76,6 @@ def test_succinctness():
     assert both == (2 * 16 * 5, math.sqrt(32), 32 * 8 * 2, math.sqrt(32))
     one = succinctness(16, 32, 8, 4, both_directions=False, tied=False)
     assert one == (16 * 5, 4, 2 * 32 * 8 * 2, 8)
-
-
-def test_wilson():
-    """Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 81 / 263, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0, 0, 0.1611), abs=5e-5)
-    assert wilson(20, 20).high == 1
-    assert wilson(0, 0)[::2] == (0, 1)
 
 
 def test_bootstrap():

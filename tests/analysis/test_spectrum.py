@@ -12,7 +12,6 @@ from geomem.analysis.spectrum import (
     effective_rank,
     energy_share,
     fiedler_alignment,
-    negative_score_share,
     negative_share,
     normalised,
     principal_angles,
@@ -111,11 +110,6 @@ def test_quadrature_is_close_where_steps_do_not_suffice():
         expected = ((low.T @ x) ** 2).sum(-2)
         np.testing.assert_allclose(energy_below(half, x, bound), expected, rtol=0.1)
     assert energy_below(half, np.zeros((n, 1)), 0.0).tolist() == [0]
-
-
-def test_negative_share_of_a_map():
-    weight = np.diag([1.0, -1, 0])
-    assert negative_score_share(np.array([[3.0, 1, 0], [0, 0, 2]]), weight) == pytest.approx(1 / 14)
 
 
 def test_the_coefficient_is_that_of_the_dense_formula():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from geomem.analysis.geometry import leaf_first_hop, own_arm_retrieval
+from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.train.stack import train_stack
 
 STAR = {
@@ -21,8 +21,8 @@ def _train(make_run, task, model=None, seeds=2, steps=250):
 
 
 def _auc(result, k):
-    distances = leaf_first_hop(result.tensors["embedding"][k], result.tensors["arms"])
-    return own_arm_retrieval(distances, result.tensors["held_out"][k]).auc.mean()
+    embedding, arms = result.tensors["embedding"][k], result.tensors["arms"]
+    return first_hop_retrieval(embedding, arms, result.tensors["held_out"][k]).auc.mean()
 
 
 def test_paths_to_unseen_leaves_are_found_and_their_arms_are_close(make_run):
