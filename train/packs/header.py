@@ -55,7 +55,6 @@ class Entry:
 
 
 Entries = dict[str, Entry]
-canonical = canonical_json  # the journal knows it by this name
 
 
 def digest(entries: Entries, metadata: dict[str, Any]) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from geomem.train.canonical import canonical_json
 from geomem.train.packs.atomic import failpoint, sync_folder, write_all
 from geomem.train.packs.errors import DiskError
-from geomem.train.packs.header import canonical
 from geomem.train.sweep.errors import StoreError
 from geomem.train.sweep.events import EVENT, Event
 
@@ -71,7 +71,7 @@ class Journal:
 def encode(event: Event) -> bytes:
     """The line of an event, with a check sum over the rest of it."""
     body = event.model_dump(mode="json")
-    return (canonical({**body, "check": _check(body)}) + "\n").encode()
+    return (canonical_json({**body, "check": _check(body)}) + "\n").encode()
 
 
 def read_events(journal: Path) -> list[Event]:
@@ -117,7 +117,7 @@ def _decode(path: Path, number: int, line: bytes) -> Event:
 
 
 def _check(body: dict[str, Any]) -> str:
-    return f"{zlib.crc32(canonical(body).encode()):08x}"
+    return f"{zlib.crc32(canonical_json(body).encode()):08x}"
 
 
 def _is_whole(tail: bytes) -> bool:
