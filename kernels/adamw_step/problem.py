@@ -3,7 +3,6 @@
 K members · P elements of a member in an array
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor
@@ -31,7 +30,3 @@ class Arrays(NamedTuple):
     gradients: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
-
-    def each(self) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the four tensors of one array after the other."""
-        yield from zip(*self, strict=True)

@@ -12,7 +12,7 @@ def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     # expm1 keeps 1 - beta^t exact in fp32 for the first steps, where a power would lose digits.
     correction1 = -torch.expm1(step * torch.log(beta1))
     correction2 = -torch.expm1(step * torch.log(beta2))
-    for p, g, m, v in x.each():
+    for p, g, m, v in zip(*x, strict=True):
         scaled = g * scale
         first = beta1 * m + (1 - beta1) * scaled
         second = beta2 * v + (1 - beta2) * scaled * scaled

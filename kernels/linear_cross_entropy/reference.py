@@ -49,12 +49,15 @@ class _Entries(NamedTuple):
         """Least of each row's values; infinity where there is none."""
         return self._reduced(z.masked_fill(self.invalid, torch.inf), torch.inf, "amin")
 
-    def row_best(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Greatest of each row's values and its least token; -infinity and `none` without one."""
-        best = self._reduced(z.masked_fill(self.invalid, -torch.inf), -torch.inf, "amax")
+    def row_best(self, z: Tensor) -> Tensor:
+        """Greatest of each row's values; -infinity where there is none."""
+        return self._reduced(z.masked_fill(self.invalid, -torch.inf), -torch.inf, "amax")
+
+    def best_token(self, z: Tensor, best: Tensor) -> Tensor:
+        """Least of the tokens that have each row's best value; past all where there is none."""
         lost = self.invalid | (z < self.to_entries(best))
-        last = torch.iinfo(self.token.dtype).max
-        return best, self._reduced(self.token.masked_fill(lost, last), last, "amin")
+        past = torch.iinfo(self.token.dtype).max
+        return self._reduced(self.token.masked_fill(lost, past), past, "amin")
 
     def _reduced(self, values: Tensor, start: float, how: str) -> Tensor:
         if self.row is None:
@@ -97,13 +100,13 @@ def _no_metrics(like: Tensor) -> _Metrics:
     return _Metrics(*(torch.full_like(like, -1, dtype=torch.int64) for _ in range(3)))
 
 
-def _metrics(others: Tensor, top: Tensor, entries: _Entries, z: Tensor) -> _Metrics:
+def _metrics(others: Tensor, top: Tensor, entries: _Entries, z: Tensor, best: Tensor) -> _Metrics:
     """Metrics from the logits [K, rows, V] of other tokens than the targets, and their maximum.
 
     Where all targets are above that, nothing needs to be counted. What is not a number counts as
-    above: a diverged row is never right.
+    above: a diverged row is never right. z: the targets' scores, best: each row's highest.
     """
-    worst, (best, token) = entries.row_worst(z), entries.row_best(z)
+    worst, token = entries.row_worst(z), entries.best_token(z, best)
     none = worst == torch.inf
     found = _Metrics(token, torch.zeros_like(token), torch.zeros_like(token))
     rows = (~(top < worst) | none).any(0).nonzero()[:, 0]
@@ -143,8 +146,10 @@ class _Rows(NamedTuple):
 
 
 def _rows(held: Logits, entries: _Entries, z: Tensor, top: Tensor) -> _Rows:
-    """Turn the logits of other tokens, in place, into exponentials; z: the targets' scores."""
-    top = torch.maximum(top, entries.row_best(z)[0])
+    """Turn the logits of other tokens, in place, into exponentials.
+
+    z: the targets' scores; top: each row's highest score of all.
+    """
     held.logits.sub_(top[..., None]).mul_(LOG2_E)
     held.padded.exp2_()
     below = logits_buffer(z, z.shape[0], z.shape[1], 1)  # for its whole vectors
@@ -203,10 +208,12 @@ class _Pass:
         # As a minimum: an entry that is not valid may stand on the place of a valid one.
         out = torch.where(entries.invalid, torch.inf, -torch.inf).to(z.dtype)
         held.places().scatter_reduce_(1, index, out, "amin")
-        top = held.logits.amax(2)
-        wanted = self.p.metrics
-        metrics = _metrics(held.logits, top, entries, z) if wanted else _no_metrics(top)
-        part = _rows(held, entries, z, top)
+        top, best = held.logits.amax(2), entries.row_best(z)
+        if self.p.metrics:
+            metrics = _metrics(held.logits, top, entries, z, best)
+        else:
+            metrics = _no_metrics(top)
+        part = _rows(held, entries, z, torch.maximum(top, best))
         dx = self.x[:, :, :0]
         if self.p.want_dx or self.p.want_de:
             dx = self._gradients(_dlogits(held, part, entries, index, self.total), x, start == 0)

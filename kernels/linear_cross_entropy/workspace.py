@@ -30,8 +30,6 @@ LEAST = 96 << 20  # bytes
 FLOOR = 768  # rows of a member
 BLOCK = 128  # chunks begin at multiples of every tile's rows
 LINE = 64  # elements to which rows of a workspace are padded
-
-
 VECTOR = 64  # elements; a multiple of what any processor takes at a time
 
 

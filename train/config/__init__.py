@@ -1,6 +1,5 @@
 """Fields, grid files and the identity of runs. Knows nothing of tensors."""
 
-from geomem.train.canonical import canonical_json
 from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.execution import Execution
 from geomem.train.config.grid_file import GridFile, load_grid
@@ -12,7 +11,6 @@ __all__ = [
     "GridFile",
     "Mark",
     "RunConfig",
-    "canonical_json",
     "load_grid",
     "run_id",
 ]

@@ -4,7 +4,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from geomem.train.config import RunConfig, canonical_json
+from geomem.train.canonical import canonical_json
+from geomem.train.config import RunConfig
 from geomem.train.sweep.events import Committed, Event, Failed, Group, Split
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import Journal

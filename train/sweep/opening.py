@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Literal, Protocol
 
-from geomem.train.config import RunConfig, canonical_json, run_id
+from geomem.train.canonical import canonical_json
+from geomem.train.config import RunConfig, run_id
 from geomem.train.config.graph import file_fields
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.errors import InUseError, StoreError

@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
-from geomem.train.config import RunConfig, canonical_json
+from geomem.train.canonical import canonical_json
+from geomem.train.config import RunConfig
 from geomem.train.config.execution import Execution
 from geomem.train.errors import GeomemError
 from geomem.train.sweep.board import Board, Job

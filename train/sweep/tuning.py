@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from geomem.train.config import canonical_json
+from geomem.train.canonical import canonical_json
 from geomem.train.config.base import Section
 from geomem.train.config.errors import ConfigError, Mark, Problem
 from geomem.train.config.execution import Execution

@@ -154,7 +154,8 @@ def _keep(job: protocol.StackJob, result: Any) -> Committed:
 
 
 def _configs(job: protocol.StackJob) -> "Sequence[RunConfig]":
-    from geomem.train.config import RunConfig, canonical_json, run_id
+    from geomem.train.canonical import canonical_json
+    from geomem.train.config import RunConfig, run_id
 
     runs = [RunConfig.model_validate_json(canonical_json(config)) for config in job.configs]
     if [run_id(run) for run in runs] != job.runs:

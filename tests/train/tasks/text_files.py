@@ -6,6 +6,14 @@ from geomem.train.tasks.edge_examples import edge_examples
 from geomem.train.tasks.graphs import build_graph
 from geomem.train.tasks.in_weights import held_out_paths
 
+SHORT = {
+    "task.recipe": "mixed",
+    "model": {"kind": "transformer", "layers": 1, "width": 8, "heads": 2},
+    "optim.lr": 1e-2,
+    "train": {"steps": 12, "eval_every": 4, "edge_batch": 16, "path_batch": 4},
+}
+EDGES = "r=a\na=r\na=x\nx=a\nr=b\nb=r\nb=y\ny=b\n"
+
 
 def write_files(folder, graph, seed=0, name=str, **task):
     """Write the edges and the split of a graph; return the section that reads them.
