@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from geomem.models.layers import linear, lookup
+from geomem.models.layers import gelu, linear, lookup
 from geomem.models.parameters import Parameter, token_tables
 from geomem.models.segments import Dropout, Segment
 from geomem.models.starts import Normal
@@ -39,7 +38,7 @@ class FeedForward:
         x = drop(lookup(params["embedding"], torch.cat([t.flatten(1) for t in tokens], 1)))
         for i in range(self.layers):
             if i and self.activation == "gelu":
-                x = F.gelu(x, approximate="tanh")
+                x = gelu(x)
             x = drop(linear(x, params[f"map{i}"], None))
         sizes = [t.shape[1:] for t in tokens]
         parts = x.split([B * T for B, T in sizes], 1)

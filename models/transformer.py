@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from geomem.kernels import short_attention
-from geomem.models.layers import layer_norm, linear, lookup
+from geomem.models.layers import gelu, layer_norm, linear, lookup
 from geomem.models.parameters import Parameter, linear_parameters, token_tables
 from geomem.models.rows import Rows, at_place
 from geomem.models.segments import Dropout, Segment
@@ -102,7 +101,7 @@ class Transformer:
             y = drop(_linear(y, params, f"{at}out."))
             x = x + y if self.residual else y
         y = _norm(x, params, f"{at}norm2.") if self.norm else x
-        y = F.gelu(_linear(y, params, f"{at}up."), approximate="tanh")
+        y = gelu(_linear(y, params, f"{at}up."))
         y = drop(_linear(y, params, f"{at}down."))
         return x + y if self.residual else y
 
