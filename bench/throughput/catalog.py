@@ -59,6 +59,7 @@ G256 = StepPoint(
             *(Shape(8), Shape(4, processes=2), Shape(8, processes=2)),
             *(Shape(1), Shape(1, threads=2), Shape(1, processes=2)),
             *(Shape(4, processes=2, compile=True), Shape(1, processes=2, compile=True)),
+            Shape(1, threads=2, compile=True),
         ),
         "cuda": (Shape(512, precision="bf16"), Shape(512), Shape(64), Shape(1)),
     },
