@@ -4,6 +4,8 @@ A product of two matrices of 6 x 16 costs a library more to start than to comput
 side by side, with a mask between them, are up to twice as fast; larger tiles lose it again.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,7 @@ def run(x: Inputs) -> Tensor:
     q, k, v = (t.reshape(t.shape[0], B // per, per * T, *t.shape[3:]) for t in x[:3])
     k, v = with_prefix(Inputs(q, k, v, x.prefix_k, x.prefix_v))
     q, k, v = (t.transpose(2, 3) for t in (q * q.shape[-1] ** -0.5, k, v))
-    scores = q @ k.mT + _between(per, T, P, q)
+    scores = q @ k.mT + _between(per, T, P, q.dtype)
     return (scores.softmax(-1) @ v).transpose(2, 3).reshape(x.q.shape)
 
 
@@ -37,9 +39,18 @@ def _one_after_one(x: Inputs) -> Tensor:
     return first + torch.sigmoid(gap.sum(-1, keepdim=True)) * (x.v - first)
 
 
-def _between(per: int, T: int, P: int, like: Tensor) -> Tensor:
-    """Additive mask [per T, P + per T] that keeps sequences apart, and what comes later away."""
-    key = torch.arange(-P, per * T, device=like.device)
+@torch.compiler.assume_constant_result
+def _between(per: int, T: int, P: int, dtype: torch.dtype) -> Tensor:
+    """Additive mask [per T, P + per T] that keeps sequences apart, and what comes later away.
+
+    A compiler takes it as it is: worked out again for every score, it costs more than a softmax.
+    """
+    return _mask(per, T, P, dtype)
+
+
+@lru_cache(maxsize=64)
+def _mask(per: int, T: int, P: int, dtype: torch.dtype) -> Tensor:
+    key = torch.arange(-P, per * T, device="cpu")
     query = key[P:, None]
     seen = (key < 0) | ((key <= query) & (key // T == query // T))
-    return like.new_zeros(seen.shape).masked_fill_(~seen, -torch.inf)
+    return torch.zeros(seen.shape, dtype=dtype, device="cpu").masked_fill_(~seen, -torch.inf)
