@@ -26,7 +26,8 @@ def run(x: Inputs) -> Tensor:
     q, k, v = (t.reshape(t.shape[0], B // per, per * T, *t.shape[3:]) for t in x[:3])
     k, v = with_prefix(Inputs(q, k, v, x.prefix_k, x.prefix_v))
     q, k, v = (t.transpose(2, 3) for t in (q * q.shape[-1] ** -0.5, k, v))
-    scores = q @ k.mT + _between(per, T, P, q.dtype)
+    mask: Tensor = _between(per, T, P, q.dtype)
+    scores = q @ k.mT + mask
     return (scores.softmax(-1) @ v).transpose(2, 3).reshape(x.q.shape)
 
 
@@ -39,7 +40,7 @@ def _one_after_one(x: Inputs) -> Tensor:
     return first + torch.sigmoid(gap.sum(-1, keepdim=True)) * (x.v - first)
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _between(per: int, T: int, P: int, dtype: torch.dtype) -> Tensor:
     """Additive mask [per T, P + per T] that keeps sequences apart, and what comes later away.
 
