@@ -26,8 +26,7 @@ def run(x: Inputs) -> Tensor:
     q, k, v = (t.reshape(t.shape[0], B // per, per * T, *t.shape[3:]) for t in x[:3])
     k, v = with_prefix(Inputs(q, k, v, x.prefix_k, x.prefix_v))
     q, k, v = (t.transpose(2, 3) for t in (q * q.shape[-1] ** -0.5, k, v))
-    mask: Tensor = _between(per, T, P, q.dtype)
-    scores = q @ k.mT + mask
+    scores = q @ k.mT + _between(per, T, P, q.dtype)
     return (scores.softmax(-1) @ v).transpose(2, 3).reshape(x.q.shape)
 
 
@@ -40,13 +39,16 @@ def _one_after_one(x: Inputs) -> Tensor:
     return first + torch.sigmoid(gap.sum(-1, keepdim=True)) * (x.v - first)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _between(per: int, T: int, P: int, dtype: torch.dtype) -> Tensor:
     """Additive mask [per T, P + per T] that keeps sequences apart, and what comes later away.
 
     A compiler takes it as it is: worked out again for every score, it costs more than a softmax.
     """
     return _mask(per, T, P, dtype)
+
+
+# What torch.compiler.assume_constant_result does, which would load the compiler and Triton here.
+_between._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=64)
