@@ -40,12 +40,12 @@ def _with_sigmoid(x):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_linear_map_for_a_compiler_is_the_same(monkeypatch, dtype):
+def test_a_linear_map_for_a_compiler_is_the_same(request, dtype):
     torch.manual_seed(0)
     x, w, b = torch.randn(3, 7, 5), torch.randn(3, 5, 4), torch.randn(3, 4)
     w, b = w.to(dtype), b.to(dtype)
     plain = _gradients(linear, x, w, b)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    request.getfixturevalue("compiling")
     rtol = 1e-5 if dtype == torch.float32 else 2e-2
     for a, c in zip(_gradients(linear, x, w, b), plain, strict=True):
         torch.testing.assert_close(a, c, rtol=rtol, atol=rtol)
