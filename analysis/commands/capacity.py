@@ -108,11 +108,12 @@ def _finite(value: Any) -> Any:
 
 
 def _print(found: "Sequence[Threshold]", laws: "Sequence[Fit]") -> None:
-    from geomem.train.sweep.table import print_cells
+    from geomem.train.sweep.cells import print_cells
 
     names = _differing([t.fields for t in found])
     lines = [[t.kind, *_cells(t.fields, names), str(len(t.crossings)), _crossed(t)] for t in found]
-    print_cells(["threshold", *map(_last, names), "seeds", "width"], lines, ["threshold"])
+    keys = ["threshold", *map(_last, names)]
+    print_cells([*keys, "seeds", "width"], lines, len(keys), ["threshold"])
     if not laws:
         print("no law: it takes three thresholds that every seed crossed within its widths")
         return
@@ -124,6 +125,7 @@ def _print(found: "Sequence[Threshold]", laws: "Sequence[Fit]") -> None:
              f"{fit.r2:.3f}", str(fit.points)]
             for fit in laws
         ],
+        len(own) + 2,
         ["threshold", "law"],
     )  # fmt: skip
 

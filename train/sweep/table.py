@@ -2,15 +2,11 @@
 
 import re
 import statistics
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from geomem.train.sweep.cells import print_cells
 from geomem.train.sweep.results import Row, Value, in_order, telling
 from geomem.train.sweep.state import STATUSES
-from geomem.train.sweep.words import printable
 
 HEADLINES = (
     *("exact_match", "first_hop", "edge_recovery", "edge_loss"),
@@ -53,22 +49,7 @@ def print_table(
         all(isinstance(row.fields.get(name), int | float | None) for row in rows) for name in fields
     ]
     texts = [name for name, number in zip(names, numeric, strict=True) if not number]
-    print_cells([*names, "runs", *statuses, *metrics], lines, texts)
-
-
-def print_cells(
-    head: Sequence[str], lines: Sequence[Sequence[str]], texts: Collection[str] = ()
-) -> None:
-    """Print a table, of any width where stdout is no terminal; columns in `texts` stand left."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in head:
-        table.add_column(printable(name), justify="left" if name in texts else "right")
-    for line in lines:
-        table.add_row(*map(printable, line))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100_000  # a file has no edge at which to fold
-    console.print(table)
+    print_cells([*names, "runs", *statuses, *metrics], lines, len(names), texts)
 
 
 def by_configuration(
