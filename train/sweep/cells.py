@@ -27,37 +27,50 @@ def print_cells(
     console = Console(markup=False, emoji=False, highlight=False)
     rows = [[printable(cell) for cell in line] for line in lines]
     left = [name in texts for name in head]
-    head = names = [printable(name) for name in head]
-    whole = _widths([names, *rows])
+    names = [printable(name) for name in head]
     if not console.is_terminal:
         console.width = 100_000  # a file has no edge at which to fold
-    elif _total(whole) > console.width:
+    elif _width([names, *rows]) > console.width:
         names = [re.sub(r"(?<=[_.])(?=\w)", "\n", name) for name in names]
-        whole = _widths([[_longest(cell) for cell in row] for row in [names, *rows]])
-        if _total(whole) > console.width:
-            for row in rows:
-                pairs = [f"{name}={cell}" for name, cell in zip(head, row, strict=True)]
-                _print_folded(pairs[:keys], "", console)
-                _print_folded(pairs[keys:], "  ", console)
+        names, *rows = _folded([names, *rows])
+        if _width([names, *rows]) > console.width:
+            _print_paragraphs(head, lines, keys, console)
             return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, width, at_left in zip(names, whole, left, strict=True):
-        table.add_column(name, justify="left" if at_left else "right", min_width=width)
+    for name, at_left in zip(names, left, strict=True):
+        table.add_column(name, justify="left" if at_left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console.print(table)
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    columns = list(zip(*rows, strict=True))
+    own = (max(map(cell_len, "\n".join(column).split("\n"))) for column in columns)
+    return sum(own) + _BETWEEN * (len(columns) - 1)
 
 
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + _BETWEEN * (len(widths) - 1)
+def _folded(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows with every cell as narrow as the longest word of its column."""
+    columns = []
+    for column in zip(*rows, strict=True):
+        width = max(map(cell_len, " ".join(column).split()), default=1)
+        columns.append(["\n".join(_fold(cell, width)) for cell in column])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _longest(cell: str) -> str:
-    return max(cell.split(), key=cell_len, default="")
+def _fold(cell: str, width: int) -> list[str]:
+    parts = (textwrap.wrap(line, width, break_on_hyphens=False) for line in cell.split("\n"))
+    return [line for part in parts for line in part]
+
+
+def _print_paragraphs(
+    head: Sequence[str], lines: Sequence[Sequence[str]], keys: int, console: Console
+) -> None:
+    for line in lines:
+        pairs = [printable(f"{name}={cell}") for name, cell in zip(head, line, strict=True)]
+        _print_folded(pairs[:keys], "", console)
+        _print_folded(pairs[keys:], "  ", console)
 
 
 def _print_folded(pairs: Sequence[str], indent: str, console: Console) -> None:
