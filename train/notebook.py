@@ -128,7 +128,10 @@ def _as_run(config: Any) -> RunConfig:
         _refuse(f"expected a run's fields, such as {{'optim.lr': 1e-2}}, got {describe(fields)}")
     if "seeds" in fields:
         _refuse("seeds: a run has one `seed`; give a list of runs, each with a seed of its own")
-    return read_run(_plain(fields))
+    try:
+        return read_run(_plain(fields))
+    except RecursionError:
+        _refuse("fields nest without end: does a mapping or list contain itself?")
 
 
 def _plain(value: Any) -> Any:

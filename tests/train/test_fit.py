@@ -106,6 +106,13 @@ def test_refusals_name_the_field(config, problem):
         fit(config)
 
 
+def test_a_mapping_that_contains_itself_is_refused():
+    endless: dict[str, object] = dict(STAR)
+    endless["task"] = endless
+    with pytest.raises(ConfigError, match="fields nest without end"):
+        fit(endless)
+
+
 @pytest.mark.parametrize("device", ["gpu", None, "cuda:0"])
 def test_a_device_that_is_none_is_refused(device):
     with pytest.raises(ConfigError, match="device: expected auto, cpu or cuda, got "):
