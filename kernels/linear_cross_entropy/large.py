@@ -75,7 +75,8 @@ def _tile_arguments(p: Problem, t: LargeTargets, at: Chunk) -> tuple[Config, dic
         "token_k": t.token.stride(0), "starts_k": 0 if t.starts is None else t.starts.stride(0),
         "rows": at.n_end - at.n,
         "BN": c.rows, "BV": c.columns, "BD": c.depth, "group": GROUP,
-        "acc_type": acc_type_of(p.x.dtype), "num_warps": c.warps, "num_stages": c.stages,
+        "acc_type": acc_type_of(p.x.dtype),
+        "num_warps": c.warps, "num_stages": c.stages, "maxnreg": c.registers,
     }  # fmt: skip
     return c, shared
 

@@ -26,7 +26,7 @@ _TYPES = {
     torch.int64: "*i64",
     torch.int32: "*i32",
 }
-_OPTIONS = ("num_warps", "num_stages")
+_OPTIONS = ("num_warps", "num_stages", "maxnreg")
 
 
 class Launch(NamedTuple):

@@ -25,10 +25,11 @@ class Program:
             own.__code__.replace(), own.__globals__, own.__name__, own.__defaults__, own.__closure__
         )
         self._bound = method.__self__  # type: ignore[attr-defined]
+        # Searching for known patterns takes a fifth of the compiler's time and finds nothing that
+        # makes a step faster; PyTorch 2.11 fails on the attention that it finds.
+        options = {"guard_filter_fn": _of_tensors, "pattern_matcher": False}
         # One member more or less is another program; guessed shapes would make it a slower one.
-        self._run = torch.compile(
-            copy, dynamic=False, fullgraph=True, options={"guard_filter_fn": _of_tensors}
-        )
+        self._run = torch.compile(copy, dynamic=False, fullgraph=True, options=options)
 
     def __call__(self, *arguments: Any) -> Any:
         """Return what the method returns."""
