@@ -12,7 +12,8 @@ from geomem.kernels.streams import stream_keys
 from geomem.models.segments import Dropout, Segment
 from geomem.models.starts import Constant, Normal, Start
 
-DRAW = 1 << 22  # elements drawn at a time, in float64
+# Elements drawn at a time, in float64: on a CPU as many as fit the cache.
+AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,22 @@ def output_matrix(params: Mapping[str, Tensor]) -> Tensor:
 
 
 def draw(
-    name: str, parameter: Parameter, seeds: Sequence[int], settings: Mapping[str, Tensor]
+    name: str,
+    parameter: Parameter,
+    seeds: Sequence[int],
+    settings: Mapping[str, Tensor],
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Return the start of a parameter, [K, *shape], the same in every stack.
 
-    settings: per-member numbers, float64 [K], under the names that starts refer to.
+    settings: per-member numbers, float64 [K] on the device, under the names that starts refer to.
     """
+    device, start = torch.device(device), parameter.start
     K, count = len(seeds), prod(parameter.shape)
-    keys = stream_keys(seeds, f"parameter {name}")
-    values = torch.empty(K, count, dtype=parameter.dtype)
-    step = count if parameter.start.whole else max(1, DRAW // K)
+    keys = stream_keys(seeds, f"parameter {name}", device)
+    values = torch.empty(K, count, dtype=parameter.dtype, device=device)
+    step = count if start.whole else max(1, AT_ONCE[device.type] // K)
     for first in range(0, count, step):
-        counters = torch.arange(first, min(count, first + step))
-        values[:, first : first + step] = parameter.start.values(keys, counters, settings)
+        counters = torch.arange(first, min(count, first + step), device=device)
+        values[:, first : first + step] = start.values(keys, counters, settings)
     return values.view(K, *parameter.shape)

@@ -70,7 +70,8 @@ class Constant(_Elementwise):
         """See `Start.values`."""
         if isinstance(self.value, str):
             return settings[self.value][:, None].expand(-1, len(counters))
-        return torch.full((len(keys), len(counters)), self.value, dtype=torch.float64)
+        shape = len(keys), len(counters)
+        return torch.full(shape, self.value, dtype=torch.float64, device=keys.device)
 
 
 @dataclass(frozen=True)

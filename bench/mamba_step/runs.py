@@ -58,7 +58,7 @@ class Trainer:
         self.state = state.State(runs, model, place)
         self._stage = members.stages_of(self.run)[0]
         self.task.enter(self._stage)
-        self.rates = members.rate_table(runs, 0, 0, STEPS).to(place)
+        self.rates = members.Rates(runs, 0).table(0, STEPS).to(place)
         self._step = step.Step(runs, model, self.state, members.Settings(runs, place))
 
     def step(self) -> Tensor:

@@ -32,7 +32,8 @@ class Arena:
         moments: bool = True,
     ) -> None:
         found = model.parameters()
-        starts = {name: draw(name, p, seeds, settings).to(device) for name, p in found.items()}
+        there = {name: t.to(device) for name, t in settings.items()}
+        starts = {name: draw(name, p, seeds, there, device) for name, p in found.items()}
         self._names = list(found)
         self._frozen = {name: t for name, t in starts.items() if not found[name].trainable}
         self._places: dict[str, tuple[int, tuple[int, ...]]] = {}

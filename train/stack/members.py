@@ -1,13 +1,12 @@
 """What differs between the members of a stack, as tensors [K], and their learning rates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from geomem.train.config.run import RunConfig
-from geomem.train.config.training import Optim
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,6 @@ def stages_of(run: RunConfig) -> list[Stage]:
     stages = [Stage(examples, 0, first, lr, optim.edge_warmup_steps) for examples in early]
     rest = run.train.steps - first
     return [*stages, Stage(last, first, rest, optim.lr, optim.warmup_steps)]
-
-
-def learning_rates(optim: Optim, stage: Stage, steps: Tensor) -> Tensor:
-    """Return the learning rate at steps (counted from the stage's start), float64 [n]."""
-    warmup = ((steps + 1) / max(1, stage.warmup_steps)).clamp(max=1.0)
-    rest = max(1, stage.steps - stage.warmup_steps)
-    progress = ((steps - stage.warmup_steps) / rest).clamp(0.0, 1.0)
-    if optim.schedule == "cosine":
-        floor = optim.final_lr_fraction
-        decay = floor + (1 - floor) * 0.5 * (1 + torch.cos(torch.pi * progress))
-    else:
-        decay = torch.ones_like(progress)
-    return stage.lr * warmup * decay
 
 
 def evaluation_steps(run: RunConfig) -> set[int]:
@@ -80,8 +66,23 @@ class Settings:
         self.dropout = column([getattr(run.model, "dropout", 0.0) for run in runs])
 
 
-def rate_table(runs: Sequence[RunConfig], index: int, first: int, count: int) -> Tensor:
-    """Return learning rates, float64 [count, K], for stage `index` from step `first` of it on."""
-    steps = torch.arange(first, first + count, dtype=torch.float64)
-    columns = [learning_rates(run.optim, stages_of(run)[index], steps) for run in runs]
-    return torch.stack(columns, 1)
+class Rates:
+    """Learning rates of runs in stage `index`."""
+
+    def __init__(self, runs: Sequence[RunConfig], index: int) -> None:
+        def column(values: Iterable[float]) -> Tensor:
+            return torch.tensor(list(values), dtype=torch.float64)
+
+        stages, optims = [stages_of(run)[index] for run in runs], [run.optim for run in runs]
+        self._peak, self._steps = column(s.lr for s in stages), column(s.steps for s in stages)
+        self._warmup = column(s.warmup_steps for s in stages)
+        self._floor = column(o.final_lr_fraction if o.schedule == "cosine" else 1.0 for o in optims)
+
+    def table(self, first: int, count: int) -> Tensor:
+        """Return the rates of steps, the stage's `first` and those after it, float64 [count, K]."""
+        step = torch.arange(first, first + count, dtype=torch.float64)[:, None]
+        begun = ((step + 1) / self._warmup.clamp(min=1)).clamp(max=1.0)
+        rest = (self._steps - self._warmup).clamp(min=1)
+        progress = ((step - self._warmup) / rest).clamp(0.0, 1.0)
+        decay = 0.5 * (1 + torch.cos(torch.pi * progress))
+        return self._peak * begun * (self._floor + (1 - self._floor) * decay)

@@ -10,11 +10,11 @@ from geomem.train.config.run import RunConfig
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.learner import build_learner
 from geomem.train.stack.members import (
+    Rates,
     Settings,
     Stage,
     evaluation_steps,
     history_steps,
-    rate_table,
     stages_of,
 )
 from geomem.train.stack.state import State
@@ -62,6 +62,19 @@ class Trainer:
         self.learner = build_learner(self.at_work, task, self.model, state, self._compile)
         self.own_points = [evaluation_steps(run) for run in self.at_work]
         self.points = set().union(*self.own_points)
+        self.rates = [Rates(self.at_work, index) for index in range(len(self.stages))]
+        self.thresholds = self._thresholds()
+
+    def _thresholds(self) -> dict[str, Tensor]:
+        """Of each measure that ends a training where it is reached, from where on, [W]."""
+        rules = [run.train.stop_when for run in self.at_work]
+        return {
+            metric: torch.tensor(
+                [rule.reaches if rule and rule.metric == metric else torch.inf for rule in rules],
+                device=self.device,
+            )
+            for metric in {rule.metric for rule in rules if rule}
+        }
 
     def _stage_at(self, step: int) -> tuple[int, Stage]:
         return max((i, stage) for i, stage in enumerate(self.stages) if stage.start <= step)
@@ -85,7 +98,7 @@ class Trainer:
         if first == 0:
             state.arena.reset_moments()
             self._keep_history()
-        rates = rate_table(self.at_work, index, first, stop - state.step).to(self.device)
+        rates = self.rates[index].table(first, stop - state.step).to(self.device)
         active = int(state.active.sum())
         while len(rates):
             n = self.learner.at_once if len(rates) >= self.learner.at_once else 1
@@ -116,13 +129,11 @@ class Trainer:
         self._stop_early(found, due)
 
     def _stop_early(self, found: dict[str, Tensor], due: Tensor) -> None:
-        for k, run in enumerate(self.at_work):
-            rule = run.train.stop_when
-            if rule is None or rule.metric not in found:
-                continue
-            reached = due[k] & (found[rule.metric][k] >= rule.reaches)
-            self.state.stopped_at[k].masked_fill_(reached, self.state.step)
-            self.state.active[k] &= ~reached
+        for metric, reaches in self.thresholds.items():
+            if metric in found:
+                reached = due & (found[metric] >= reaches)
+                self.state.stopped_at.masked_fill_(reached, self.state.step)
+                self.state.active &= ~reached
 
     def _keep_history(self) -> None:
         state = self.state

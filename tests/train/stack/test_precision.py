@@ -6,7 +6,7 @@ import torch
 
 from geomem.train.stack import train_stack
 from geomem.train.stack.build import build_model, build_task
-from geomem.train.stack.members import Settings, rate_table, stages_of
+from geomem.train.stack.members import Rates, Settings, stages_of
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 
@@ -28,7 +28,7 @@ def _gradients(make_run, model, precision):
     stage = stages_of(run)[0]
     task.enter(stage)
     step.start(stage, 0)
-    step(task.parts(0), rate_table([run], 0, 0, 1)[0])
+    step(task.parts(0), Rates([run], 0).table(0, 1)[0])
     return state
 
 

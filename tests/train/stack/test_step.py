@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from geomem.kernels.adamw_step import api as adamw
 from geomem.kernels.linear_cross_entropy import api as loss
 from geomem.train.stack.build import build_model, build_task
-from geomem.train.stack.members import Settings, rate_table, stages_of
+from geomem.train.stack.members import Rates, Settings, stages_of
 from geomem.train.stack.replay import tensors_of, with_tensors
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
@@ -43,7 +43,7 @@ def _prepared(make_run, kind, seeds=3, **sections):
     stage = stages_of(runs[0])[0]
     task.enter(stage)
     step.start(stage, 0)
-    return task, state, step, rate_table(runs, 0, 0, 20)
+    return task, state, step, Rates(runs, 0).table(0, 20)
 
 
 @pytest.mark.parametrize("kind", KINDS)
