@@ -14,15 +14,15 @@ Place = tuple[int, int, int]
 class Rows:
     """Prefixes once, then the sequences, segment after segment.
 
-    tokens: int64 [K, R]; positions: int64 [R]; places, prefix_places: where each segment's tokens
-    and its prefix stand. With prefixes=False they are left out: a model whose tokens see nothing
-    before them has no use for them. wanted_places: where each segment's wanted tokens stand among
+    tokens: int64 [K, R]; places, prefix_places: where each segment's tokens and its prefix stand.
+    With prefixes=False they are left out: a model whose tokens see nothing before them has no use
+    for them. wanted_places: where each segment's wanted tokens stand among
     the rows that `wanted` leaves.
     """
 
     def __init__(self, segments: Sequence[Segment], prefixes: bool = True) -> None:
         tokens: list[Tensor] = []
-        positions: list[Tensor] = []
+        self._spans: list[tuple[int, int, int]] = []  # first position, sequences B, tokens T
         self.prefix_places: list[Place | None] = []
         self.places: list[Place] = []
         self.wanted_places: list[Place] = []
@@ -30,21 +30,32 @@ class Rows:
         for segment in segments:
             K, B, T = segment.tokens.shape
             P = segment.prefix.shape[1]
-            device = segment.tokens.device
             self.prefix_places.append((start, 1, P) if prefixes and P else None)
             if prefixes and P:
                 tokens.append(segment.prefix)
-                positions.append(torch.arange(P, device=device))
+                self._spans.append((0, 1, P))
                 start += P
             tokens.append(segment.tokens.reshape(K, B * T))
-            positions.append(torch.arange(P, P + T, device=device).repeat(B))
+            self._spans.append((P, B, T))
             self.places.append((start, B, T))
             start += B * T
             L = segment.wanted or T
             self.wanted_places.append((last, B, L))
             last += B * L
         self._count, self._wanted_count = start, last
-        self.tokens, self.positions = torch.cat(tokens, 1), torch.cat(positions)
+        self.tokens = torch.cat(tokens, 1)
+
+    def at_positions(self, table: Tensor) -> Tensor:
+        """Return for every row that of its position in the table [K or 1, context, D].
+
+        Copies side by side, not a lookup: the gradient is a sum then, while on a GPU that of a
+        lookup goes through all rows of one position one by one.
+        """
+        spans = (
+            table[:, None, first : first + T].expand(-1, B, T, -1).flatten(1, 2)
+            for first, B, T in self._spans
+        )
+        return torch.cat(list(spans), 1)
 
     def blocks(self) -> list[Place]:
         """Return every place in the order of the rows."""

@@ -83,9 +83,9 @@ class Transformer:
 
     def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
-            return x + params["positions"][:, rows.positions]
+            return x + rows.at_positions(params["positions"])
         if self.positions == "sinusoidal":
-            waves = sinusoids(self.context, self.width, x)[rows.positions]
+            waves = rows.at_positions(sinusoids(self.context, self.width, x)[None])
             return x + params["position_scale"][:, :, None] * waves
         return x
 

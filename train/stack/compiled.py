@@ -27,7 +27,7 @@ class Program:
         self._bound = method.__self__  # type: ignore[attr-defined]
         # Searching for known patterns takes a fifth of the compiler's time and finds nothing that
         # makes a step faster; PyTorch 2.11 fails on the attention that it finds.
-        options = {"guard_filter_fn": _of_tensors, "pattern_matcher": False}
+        options: dict[str, Any] = {"guard_filter_fn": _of_tensors, "pattern_matcher": False}
         # One member more or less is another program; guessed shapes would make it a slower one.
         self._run = torch.compile(copy, dynamic=False, fullgraph=True, options=options)
 

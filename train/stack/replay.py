@@ -1,7 +1,9 @@
 """Steps of a stack as one CUDA graph: the host launches once for all that they consist of."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import zip_longest
 from typing import Any
 
@@ -14,6 +16,7 @@ from geomem.train.stack.batches import Part
 from geomem.train.stack.step import Step
 
 GRAPH_STEPS = 8  # steps of one graph; single steps end a block that is no multiple of it
+AHEAD = 2  # calls that the host may be ahead of the device
 WARM_CALLS = 3  # done without a graph first: kernels are compiled and libraries set up in them
 
 
@@ -81,7 +84,8 @@ class Replay:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._pool = torch.cuda.graph_pool_handle()
-        self._side = torch.cuda.Stream()
+        self._side = _side_stream(torch.cuda.current_device())
+        self._done: deque[torch.cuda.Event] = deque()
         self._recorded: dict[object, _Recorded] = {}
         self._warming: dict[object, _Warming] = {}
 
@@ -97,6 +101,19 @@ class Replay:
             recorded = self._prepared(shape, batches, tensors, rates)
         if recorded is not None:
             recorded.replay(tensors, rates)
+        self._keep_pace()
+
+    def _keep_pace(self) -> None:
+        """Wait until at most AHEAD calls are under way.
+
+        A host that queues more gains nothing, and whoever waits for the device next (to report, to
+        stop, to save) would wait for all of them.
+        """
+        event = torch.cuda.Event()
+        event.record()
+        self._done.append(event)
+        if len(self._done) > AHEAD:
+            self._done.popleft().synchronize()
 
     def _prepared(
         self,
@@ -125,6 +142,12 @@ class Replay:
             self._step.each(given, own_rates)
         torch.cuda.current_stream().wait_stream(self._side)
         return None
+
+
+@cache
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """One for each device: every stream has memory of its own, for products and for tensors."""
+    return torch.cuda.Stream(device)
 
 
 def _copy(t: Tensor) -> Tensor:

@@ -1,13 +1,15 @@
 """Which tensors a recorded graph reads, with a stand-in for CUDA that records and repeats calls."""
 
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 import torch
 
 from geomem.models import Segment
+from geomem.train.stack import replay as module
 from geomem.train.stack.batches import Part
-from geomem.train.stack.replay import WARM_CALLS, Replay
+from geomem.train.stack.replay import AHEAD, WARM_CALLS, Replay
 from tests.train.stack.test_step import KINDS
 
 TAG, OTHER_TAG = torch.tensor([[7], [7]]), torch.tensor([[8], [8]])
@@ -25,6 +27,16 @@ class _Graph:
 class _Stream:
     def wait_stream(self, other):
         pass
+
+
+class _Event:
+    under_way: ClassVar[list] = []
+
+    def record(self):
+        self.under_way.append(self)
+
+    def synchronize(self):
+        assert self.under_way.pop(0) is self
 
 
 class _Step:
@@ -61,7 +73,8 @@ def _beside(stream):
 def step(monkeypatch):
     fakes = {
         "CUDAGraph": _Graph,
-        "Stream": _Stream,
+        "Event": _Event,
+        "current_device": lambda: 0,
         "current_stream": _Stream,
         "stream": _beside,
         "graph": _recording,
@@ -70,6 +83,8 @@ def step(monkeypatch):
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(module, "_side_stream", lambda device: _Stream())  # the real one is kept
+    _Event.under_way.clear()
     return _Step()
 
 
@@ -112,6 +127,14 @@ def test_a_stage_of_the_same_shapes_gets_a_graph_of_its_own(step):
     assert TAG.tolist() == [[7], [7]]  # what belongs to the task is never written to
 
 
+def test_the_host_waits_for_the_call_before_the_last_ones(step):
+    replay, ahead = Replay(step), []
+    for i in range(WARM_CALLS + 4):
+        replay(batch(i, TAG), RATES)
+        ahead.append(len(_Event.under_way))
+    assert ahead == [min(i + 1, AHEAD) for i in range(WARM_CALLS + 4)]
+
+
 CASES = {
     "sampled": {"train": {"edge_batch": 7, "path_batch": 3}},
     "full": {"train": {"edge_batch": "all", "path_batch": "all"}},
@@ -128,9 +151,8 @@ CASES = {
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "compiled"), [*((case, False) for case in CASES), ("full", True)])
 def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, case, kind, compiled):
     from geomem.train.stack import learner, train_stack
 
