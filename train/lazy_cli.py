@@ -1,6 +1,9 @@
 """What the command lines share: a group that imports late, and errors without a traceback."""
 
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +11,9 @@ from typing import Any
 import click
 
 from geomem.train.errors import GeomemError
+
+DISK, INTERRUPTED = 74, 75
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class LazyGroup(click.Group):
@@ -38,11 +44,28 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self._summaries.items()))
 
 
-def run(cli: click.Group) -> None:
+def run(cli: click.Command) -> None:
     """Run a command line; what the user can act on ends with its message and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal knows every letter
+            stream.reconfigure(errors="backslashreplace")
     try:
-        cli()
+        status = cli(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("interrupted; the same command starts again", err=True)
+        sys.exit(INTERRUPTED)
     except GeomemError as error:
         lines = [f"error: {error}", *getattr(error, "__notes__", ())]
         click.echo("\n".join(lines), err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        click.echo(f"error: standard output: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(DISK)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -26,6 +26,8 @@ def atomic_write(path: Path, data: Data, needed: int | None = None) -> None:
 
     Raises DiskError when the disk refuses; what the function itself raises passes through.
     """
+    if not path.name:
+        raise DiskError(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     needed = len(data) if isinstance(data, bytes) else needed
     try:

@@ -20,7 +20,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_FORM = re.compile(r"\s*([\w.]+?)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*")
+_FORM = re.compile(r"\s*([\w.]+?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*")
 
 
 class Condition(NamedTuple):
@@ -82,8 +82,15 @@ def _condition(text: str, fields: Collection[str]) -> Condition:
     if not match or not match[3]:
         raise UsageError(f"--where {shorten(text)}: write FIELD=VALUE, such as model.kind=mamba")
     mark = Mark(f"--where {shorten(text)}")
-    values = tuple(plain(parse_value(part.strip(), mark)) for part in match[3].split(","))
-    return Condition(_field(match[1], fields, text), match[2], values)
+    values = tuple(_value(part.strip(), mark) for part in match[3].split(","))
+    if match[2] not in ("=", "==", "!=") and not all(isinstance(v, int | float) for v in values):
+        raise UsageError(f"--where {shorten(text)}: {match[2]} is for numbers")
+    return Condition(_field(match[1], fields, text), match[2].replace("==", "="), values)
+
+
+def _value(text: str, mark: Mark) -> Any:
+    """As in a grid file; a truth value also as Python and CSV files write it."""
+    return plain(parse_value(text.lower() if text in ("True", "False") else text, mark))
 
 
 def _field(name: str, fields: Collection[str], text: str) -> str:

@@ -22,6 +22,8 @@ ROWS = [
         (["arms!=64,512"], [1]),
         (["model.kind = mamba", "arms<100"], [0]),
         (["tie=false"], [2]),
+        (["tie=True"], [1]),  # as CSV files have it
+        (["arms==64"], [0]),
         (["optim.lr=1e-3"], [0]),
         (["model.kind>3"], []),
     ],
@@ -35,6 +37,7 @@ def test_select(texts, chosen):
     [
         ("arms", "write FIELD=VALUE"),
         ("arms=", "write FIELD=VALUE"),
+        ("arms>=many", ">= is for numbers"),
         ("kind=mamba", r"stands for several fields. Did you mean model.kind or task.kind"),
         ("model.knd=mamba", r"no run has this field. Did you mean model.kind"),
     ],
