@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from functools import partial
 
@@ -13,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from geomem.train.cli import cli
-from geomem.train.packs import PackError, open_pack
+from geomem.train.packs import DiskError, PackError, open_pack
 from geomem.train.sweep.errors import StoreError, UsageError
 from geomem.train.sweep.results import final_metrics, flatten, varying
 from geomem.train.sweep.store import open_committed
@@ -107,6 +108,57 @@ def test_parquet_without_pyarrow(made, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match="pip install pyarrow"):
         call("results", made.out, "--parquet", tmp_path / "r.parquet")
+
+
+def test_a_plan_that_lost_runs_is_damage_until_the_sweep_runs_again(copy):
+    plan = copy.out / "plan.jsonl"
+    plan.write_text("".join(plan.read_text().splitlines(keepends=True)[1:]))
+    for command in ("results", "verify"):
+        with pytest.raises(StoreError, match=r"plan.jsonl: lacks 1 run of those with results"):
+            call(command, copy.out)
+    copy.run()
+    assert len(call("results", copy.out, "--csv").splitlines()) == 1 + 8
+
+
+def test_an_edited_plan_is_damage_and_does_not_change_the_results(copy):
+    plan, before = copy.out / "plan.jsonl", call("results", copy.out)
+    lines = plan.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if '"lr":0.001' in line)
+    lines[at] = lines[at].replace('"lr":0.001', '"lr":0.002')
+    plan.write_text("".join(lines))
+    with pytest.raises(StoreError, match=rf"plan.jsonl:{at + 1}: this line's configuration is not"):
+        call("verify", copy.out)
+    assert call("results", copy.out) == before
+
+
+def test_a_sweep_without_its_name_is_damaged(copy):
+    (copy.out / "sweep.json").write_text('{"format":1}')
+    with pytest.raises(StoreError, match=r"sweep.json: damaged"):
+        call("status", copy.out)
+
+
+def test_a_file_without_a_name_cannot_be_written(made):
+    with pytest.raises(DiskError, match="Is a directory"):
+        call("results", made.out, "--parquet", ".")
+
+
+@pytest.mark.parametrize("to", ["full", "latin"])
+def test_stdout_may_be_full_or_know_few_letters(made, to, tmp_path):
+    command = [sys.executable, "-m", "geomem.train.cli", "status", str(made.out)]
+    if to == "full":
+        with open("/dev/full", "w") as full:
+            found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert found.returncode == 74
+        assert found.stderr == "error: standard output: No space left on device\n"
+        return
+    copied = shutil.copytree(made.out, tmp_path / "sweep")
+    about = copied / "sweep.json"
+    about.write_text(about.read_text().replace('"tiny"', '"größe ☃"'))
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command[-1] = str(copied)
+    found = subprocess.run(command, capture_output=True, env=environment)
+    assert found.returncode == 0
+    assert "größe \\u2603" in found.stdout.decode("latin-1")
 
 
 def test_columns_of_mixed_types_become_text(copy, tmp_path):

@@ -1,5 +1,6 @@
 """`geomem-train verify`: check every committed byte of a sweep."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ DAMAGED = 5
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--repair", is_flag=True, help="Put damaged packs aside and queue their runs again.")
 def command(directory: Path, repair: bool) -> None:
-    """Check the journals, and every byte of every committed pack, of the sweep in DIR.
+    """Check plan, journals, and every byte of every committed pack, of the sweep in DIR.
 
     Damage is named by file and tensor, and ends with exit code 5. With --repair the damaged packs
     are renamed to *.damaged and the next 'sweep' trains their runs again; nothing is deleted.
@@ -27,12 +28,15 @@ def command(directory: Path, repair: bool) -> None:
       geomem-train verify sweeps/first --repair
     """
     from geomem.train.sweep.folder import Folder
-    from geomem.train.sweep.state import read_state
+    from geomem.train.sweep.planfile import check_plan
+    from geomem.train.sweep.state import read_state, require_plan
     from geomem.train.sweep.store import find_damage, uncommitted
     from geomem.train.sweep.words import plural, size
 
     folder = Folder(directory)
     state = read_state(folder)
+    check_plan(folder.plan, state.lines)
+    require_plan(folder, state)
     found = []
     for damage in find_damage(folder, state):
         click.echo(f"damaged  {damage}")
@@ -46,7 +50,8 @@ def command(directory: Path, repair: bool) -> None:
     if found and repair:
         _repair(folder, found)
     elif found:
-        click.echo(f"Queue their runs again:\n  geomem-train verify {directory} --repair", err=True)
+        again = shlex.join(["geomem-train", "verify", str(directory), "--repair"])
+        click.echo(f"Queue their runs again:\n  {again}", err=True)
         click.get_current_context().exit(DAMAGED)
 
 

@@ -198,6 +198,8 @@ def read_about(folder: Folder) -> dict[str, object]:
     try:
         about = json.loads(folder.about.read_bytes())
         newer = about["format"] > FORMAT
+        if not newer and not isinstance(about["name"], str):
+            raise TypeError("name")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise StoreError(
             folder.about, "damaged; delete it, and the next 'sweep' writes it again"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geomem.train.canonical import canonical_json
+from geomem.train.config import RunConfig, run_id
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.errors import StoreError
 
@@ -40,6 +41,18 @@ def read_plan(path: Path) -> list[Line]:
     except OSError as error:
         raise StoreError(path, error.strerror or str(error)) from error
     return [_parse(path, number, row) for number, row in enumerate(rows, 1)]
+
+
+def check_plan(path: Path, lines: Sequence[Line]) -> None:
+    """Raise StoreError with the first line whose configuration is not that of its run."""
+    for number, line in enumerate(lines, 1):
+        try:
+            found = run_id(RunConfig.model_validate_json(canonical_json(line.config)))
+        except ValueError:
+            found = ""
+        if found != line.run:
+            problem = "this line's configuration is not that of its run; restore it from a copy"
+            raise StoreError(path, problem, number)
 
 
 def by_stack(lines: Sequence[Line]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from geomem.train.packs import Pack
 from geomem.train.sweep.folder import Folder
-from geomem.train.sweep.state import State, Status
+from geomem.train.sweep.state import State, Status, require_plan
 from geomem.train.sweep.store import current_packs
 
 Value = str | int | float | bool | None
@@ -32,18 +32,28 @@ class Row:
 
 
 def read_rows(folder: Folder, state: State) -> list[Row]:
-    """The runs of the grid, in its order. Raises PackError for a damaged pack."""
+    """The runs of the grid, in its order.
+
+    Raises PackError for a damaged pack, StoreError for a plan that lacks runs.
+    """
+    require_plan(folder, state)
     measured: dict[str, dict[str, float]] = {}
+    trained: dict[str, Any] = {}
     for pack, members in current_packs(folder, state):
         metrics = final_metrics(pack)
         measured |= {run: metrics[member] for member, run in members}
-    return [_row(state, run, measured.get(run, {})) for run in state.runs]
+        trained |= {run: pack.members[member]["config"] for member, run in members}
+    return [
+        # A pack knows what it was trained with, and is checked; a plan can be edited.
+        _row(state, run, trained.get(run, state.line_of[run].config), measured.get(run, {}))
+        for run in state.runs
+    ]
 
 
-def _row(state: State, run: str, metrics: dict[str, float]) -> Row:
+def _row(state: State, run: str, config: Mapping[str, Any], metrics: dict[str, float]) -> Row:
     result = state.results.get(run)
     steps = result.commit.members[result.member].steps if result else None
-    return Row(run, state.status(run), steps, flatten(state.line_of[run].config), metrics)
+    return Row(run, state.status(run), steps, flatten(config), metrics)
 
 
 def final_metrics(pack: Pack) -> list[dict[str, float]]:

@@ -19,6 +19,7 @@ from geomem.train.sweep.sharing import Candidate, share_sizes
 from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
 from geomem.train.sweep.slots import resolve_slots
 from geomem.train.sweep.state import State
+from geomem.train.sweep.store import current_packs
 from geomem.train.sweep.summary import (
     INTERRUPTED,
     describe_counts,
@@ -75,6 +76,8 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
     state, mine = sweep.state, _own_runs(sweep)
     if not sweep.groups:
         say(f"{sweep.folder.root} is finished already, nothing to train")
+        if means.execution.parameters and not _keeps_parameters(sweep):
+            say("execution.parameters comes too late for it; train into another folder, by --out")
         return _finish(sweep.folder, state, mine, again)
     jobs, retries = _jobs(sweep, means), means.execution.retries
     board = Board(state, jobs, sweep.folder, sweep.journal, retries, means.sizing)
@@ -95,6 +98,11 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
     say(f"interrupted by {signal.name}; {describe_counts(state.count(mine))}")
     say(f"The same command resumes:\n  {again}")
     return INTERRUPTED
+
+
+def _keeps_parameters(sweep: Sweep) -> bool:
+    packs = (pack for pack, _ in current_packs(sweep.folder, sweep.state))
+    return all(any(name.startswith("parameters/") for name in pack.names) for pack in packs)
 
 
 def _jobs(sweep: Sweep, means: Means) -> list[Job]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from geomem.train.sweep.errors import StoreError
 from geomem.train.sweep.events import Committed, Damaged, Event, Failed, Group, Queued, Split
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import read_events
 from geomem.train.sweep.planfile import Line, by_stack, read_plan
+from geomem.train.sweep.words import plural
 
 Status = Literal["pending", "done", "diverged", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "diverged", "failed", "pending")
@@ -134,6 +136,16 @@ class State:
     @cached_property
     def _ordinal(self) -> dict[str, int]:
         return {stack: n for n, stack in enumerate(by_stack(self.lines))}
+
+
+def require_plan(folder: Folder, state: State) -> None:
+    """Raise StoreError if runs were trained that the plan, cut short, no longer names."""
+    trained = {member.run for commit in state.commits.values() for member in commit.members}
+    if lost := len(trained - state.line_of.keys()):
+        text = (
+            f"lacks {plural(lost, 'run')} of those with results; 'sweep' with the same grid adds "
+        )
+        raise StoreError(folder.plan, f"{text}them again")
 
 
 def read_state(folder: Folder) -> State:

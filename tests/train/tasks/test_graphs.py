@@ -136,3 +136,19 @@ def test_networkx_names_that_a_line_cannot_hold(tmp_path):
     lonely.add_node(2)
     with pytest.raises(ValueError, match="node 2 has no edge"):
         write_edge_list(lonely, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (nx.Graph([("1", 1), (1, 2)]), r"nodes '1' and 1 would both be named 1; rename one"),
+        (nx.Graph([(0, 1), (1, 1)]), r"node 1 is its own neighbour.* set task\.self_edges"),
+        (nx.MultiDiGraph([("a", "a")]), r"node 'a' is its own neighbour"),
+        (nx.empty_graph(3), r"node 0 has no edge, nor has any other: .* add_edge first"),
+        (nx.Graph(), r"no node: a file holds one edge at least"),
+    ],
+)
+def test_networkx_graphs_that_a_file_would_change(tmp_path, source, problem):
+    with pytest.raises(ValueError, match=problem):
+        write_edge_list(source, tmp_path / "x")
+    assert not list(tmp_path.iterdir())
