@@ -61,10 +61,12 @@ def geometric_level(
 def mean_similarity(embedding: Array, measure: Measure = "cosine") -> Floats:
     """Mean similarity of two different nodes, over all pairs, [...]: the level of no geometry.
 
-    Needs no pairs: Σ_{i≠j} x_i·x_j = |Σ x_i|² − Σ |x_i|².
+    NaN of fewer than two nodes. Needs no pairs: Σ_{i≠j} x_i·x_j = |Σ x_i|² − Σ |x_i|².
     """
     x = unit_rows(embedding) if measure == "cosine" else embedding
     n = x.shape[-2]
+    if n < 2:
+        return np.full(x.shape[:-2], np.nan)
     together = (x.sum(-2) ** 2).sum(-1) - (x * x).sum(-1).sum(-1)
     mean: Floats = to_numpy(together) / (n * (n - 1))
     return mean
@@ -100,7 +102,10 @@ def path_distances(embedding: Array, arms: Ints, rows: slice = slice(None)) -> A
 
 
 def path_contrast(embedding: Array, arms: Ints) -> PathContrast:
-    """Means of the diagonal and of the rest of `path_distances`, without that matrix."""
+    """Means of the diagonal and of the rest of `path_distances`, without that matrix.
+
+    One arm has no other: `between` is NaN then.
+    """
     nodes = unit_rows(embedding)[..., arms[:, 1:], :]
     between = 1 - mean_similarity(nodes.sum(-2) / nodes.shape[-2], "dot")
     return PathContrast(to_numpy(_inside(nodes).mean(-1)), between)

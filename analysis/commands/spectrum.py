@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from geomem.analysis.commands.options import history_option, table_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows
+from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows, with_graph
 
 
 @click.command(name="spectrum")
@@ -31,6 +31,7 @@ def command(
 
     The table has one line per configuration: median [lowest–highest] over the seeds that are done.
     CSV and JSON have every run, with more measures.
+    Runs without a graph of their own (facts, in_context) are left out.
 
     \b
     effective_rank     exp of the entropy of the singular values
@@ -52,6 +53,6 @@ def command(
     from geomem.analysis.batches import measure
 
     check_form(as_csv, as_json, history)
-    runs = chosen_runs(sweep, conditions)
+    runs = with_graph(chosen_runs(sweep, conditions))
     rows = measure(runs.members, partial(summaries.spectrum, cells=cells), history)
     print_rows(rows, as_csv, as_json, summaries.SPECTRUM)

@@ -44,11 +44,24 @@ def _chosen(found: "Sweep", conditions: Sequence[str]) -> "Sweep":
 
 def with_facts(sweep: "Sweep") -> "Sweep":
     """The runs that learned facts. Raises UsageError if there are none."""
+    return _with_tensor(sweep, "answers", "learned facts, as task.kind: facts has")
+
+
+def with_graph(sweep: "Sweep") -> "Sweep":
+    """The runs that learned one graph, which measures need. Raises UsageError if there are none."""
+    return _with_tensor(
+        sweep,
+        "edges",
+        "has a graph to hold its embeddings against, as task.kind: in_weights has",
+    )
+
+
+def _with_tensor(sweep: "Sweep", name: str, does: str) -> "Sweep":
     from geomem.train.sweep.errors import UsageError
 
-    members = [member for member in sweep.members if member.has("answers")]
+    members = [member for member in sweep.members if member.has(name)]
     if not members:
-        raise UsageError(f"{sweep.path}: none of these runs learned facts, as task.kind: facts has")
+        raise UsageError(f"{sweep.path}: none of these runs {does}")
     return replace(sweep, members=members)
 
 

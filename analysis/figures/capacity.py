@@ -13,6 +13,7 @@ from geomem.analysis.facts.thresholds import LEVELS, Threshold, thresholds
 from geomem.analysis.figures.facts import with_network
 from geomem.analysis.figures.style import (
     COLOURS,
+    INK,
     MAX_PANELS,
     flow,
     folded,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 NAMES = {"memorised": "trained facts recalled", "generic": "new facts recalled by transfer"}
 STYLES = {"R log N": ":", "N R": "--", "power law": "-"}
+HOLLOW = "below or above all widths tried"
 
 
 def facts_capacity(members: Sequence[Member]) -> "Figure | None":
@@ -54,24 +56,38 @@ def _draw(ax: "Axes", family: Sequence[Threshold]) -> None:
     for relations, colour in colours.items():
         own = [t for t in family if t.size[1] == relations]
         _points(ax, own, colour, f"{relations:.0f} relations")
+    if not all(t.exact for t in family):
+        ax.plot([], [], "o", color=INK, mfc="none", ms=4, label=HOLLOW)
     for law in fits(family):
         for relations, colour in colours.items():
             _law(ax, law, np.array(sizes), relations, colour)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
     ax.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
-    ax.yaxis.set_major_formatter("{x:g}")
+    _tick_widths(ax)
     ax.minorticks_off()
     ax.tick_params(labelsize=7)
     ax.set_xlabel("subjects", fontsize=8)
     ax.set_ylabel("width", fontsize=8)
 
 
+def _tick_widths(ax: "Axes") -> None:
+    """Powers of two, or round widths where fewer than two of those are in view."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = ax.get_ylim()
+    if np.floor(np.log2(high)) - np.ceil(np.log2(low)) < 1:
+        ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ax.set_yticks([tick for tick in ticks if low <= tick <= high])
+    ax.yaxis.set_major_formatter("{x:g}")
+
+
 def _points(ax: "Axes", own: Sequence[Threshold], colour: str, label: str) -> None:
+    ax.plot([], [], "o", color=colour, ms=4, label=label)  # the legend's, never hollow
     for threshold in own:
         for at in threshold.crossings.values():
             face = colour if at.bound == 0 else "none"
-            ax.plot(threshold.size[0], at.width, "o", color=colour, mfc=face, ms=4, label=label)
+            ax.plot(threshold.size[0], at.width, "o", color=colour, mfc=face, ms=4)
 
 
 def _law(ax: "Axes", law: Fit, sizes: Floats, relations: float, colour: str) -> None:

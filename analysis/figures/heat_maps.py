@@ -79,7 +79,9 @@ def _leaf_first_hop(embedding: Floats, arms: Ints, unseen: Ints) -> tuple[Floats
 def _path_path(embedding: Floats, arms: Ints, unseen: Ints) -> tuple[Floats, str]:
     within, between = path_contrast(embedding, arms[unseen])
     distances = to_numpy(path_distances(embedding, arms[unseen[:MAX_ARMS]]))
-    return distances, f"inside {float(within):.2f}, between {float(between):.2f}"
+    named = {"inside": float(within), "between": float(between)}  # one arm has no other
+    text = ", ".join(f"{name} {mean:.2f}" for name, mean in named.items() if not np.isnan(mean))
+    return distances, text
 
 
 def _number(ax: "Axes", arms: Ints) -> None:

@@ -15,6 +15,7 @@ from geomem.analysis.figures.size import accuracy_against_size
 from geomem.analysis.figures.spectra import spectra
 from geomem.analysis.figures.spectra_over_steps import spectra_over_steps
 from geomem.analysis.figures.tokens import accuracy_per_token
+from geomem.analysis.folders import make_folder
 from geomem.analysis.pictures import save_picture
 from geomem.analysis.sweeps import Member
 
@@ -61,7 +62,7 @@ def save_figures(
 
     Raises MissingUmap and DiskError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for name, figure in drawn(members, projection):
         path = folder / f"{name}.{suffix}"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDEST, NARROWEST = 4.5, 1.4  # points
+
 
 def accuracy_per_token(members: Sequence[Member]) -> "Figure | None":
     """Accuracy of each target token over training, one line per position, median over seeds."""
@@ -34,6 +36,18 @@ def accuracy_per_token(members: Sequence[Member]) -> "Figure | None":
     return figure
 
 
+def _under_the_next(position: int, most: int) -> dict[str, Any]:
+    """Width and dashes of a line that stays in sight under those of all later positions.
+
+    Each is narrower than the one before, and all but the first leave gaps, the later the wider.
+    """
+    last = position / max(1, most - 1)  # 0: first, 1: last
+    width = WIDEST + (NARROWEST - WIDEST) * last
+    dash, gap = 5, 2 + 6 * last  # points
+    dashes = (dash / width, gap / width) if position else (None, None)  # in widths
+    return {"lw": width, "dashes": dashes}
+
+
 def _draw_tokens(ax: "Axes", group: Group, most: int) -> None:
     from matplotlib import colormaps
 
@@ -41,11 +55,7 @@ def _draw_tokens(ax: "Axes", group: Group, most: int) -> None:
     steps, values = group.first.tensor("metrics_step"), np.median(stacked, 0)
     for position, curve in enumerate(values.T):
         colour = colormaps["viridis"](0.9 * position / max(1, most - 1))
-        known = ~np.isnan(curve)
-        style: dict[str, Any] = {
-            "lw": 1.4,
-            "dashes": (4, 1 + position % 3) if position % 2 else (None, None),
-        }
+        known, style = ~np.isnan(curve), _under_the_next(position, most)
         ax.plot(steps[known], curve[known], color=colour, label=f"token {position + 1}", **style)
     ax.set_title(folded(group.label, group.graph), fontsize=8)
     ax.set_xlabel("training step", fontsize=8)

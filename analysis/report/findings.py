@@ -7,6 +7,7 @@ from pathlib import Path
 
 from geomem.analysis.findings import Check, Judged
 from geomem.analysis.findings.table import HOLDS, named, ours, tried
+from geomem.analysis.folders import make_folder
 from geomem.analysis.report.fill import fill, resource
 from geomem.analysis.report.pictures import picture
 from geomem.analysis.sweeps import Member, Sweep
@@ -18,7 +19,7 @@ HEADS = ("check", "ours: median [lowest–highest] over seeds", "asked", "holds"
 
 def write_findings(sweep: Sweep, found: Sequence[Judged], out: Path) -> Path:
     """Write a page of nothing but findings, and return its path. Raises DiskError."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     reproduced = sum(judged.verdict == "reproduced" for judged in found)
     share = f"{reproduced} of {plural(len(found), 'finding')} reproduced"
     summary = f"{share}, on {plural(len(sweep), 'run')}. geomem {version('geomem')}."

@@ -10,6 +10,7 @@ from typing import Any
 
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.findings import FINDINGS, judge
+from geomem.analysis.folders import make_folder
 from geomem.analysis.report.fill import fill, resource
 from geomem.analysis.report.findings import findings
 from geomem.analysis.report.limits import Limits
@@ -33,7 +34,7 @@ def write_report(
     for damage, MissingUmap, and DiskError if the file cannot be written.
     """
     limits = limits or Limits()
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     atomic_write(out, render(sweep, conditions, limits, projection).encode())
     return out
 

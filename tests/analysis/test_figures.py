@@ -1,5 +1,6 @@
 """Figures: which are drawn of what, in each format, and what the command says when it cannot."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 
 from geomem.analysis.cli import cli
@@ -14,7 +17,9 @@ from geomem.analysis.commands import figures as command
 from geomem.analysis.figures import FIGURES, OF_FACTS, drawn, save_figures
 from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import graph_name, grouped, variant
+from geomem.analysis.figures.heat_maps import path_by_path
 from geomem.analysis.figures.projection import MissingUmap, project
+from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.sweeps import Sweep
 from geomem.train.sweep.errors import UsageError
 from tests.analysis.made import make_members
@@ -88,6 +93,34 @@ def test_no_text_leaves_its_figure(many):
 def _ticks(axis):
     """Labels of ticks, of which those out of sight are kept but not drawn."""
     return [*axis.get_ticklabels(which="both"), axis.get_offset_text()]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_one_held_out_path_is_not_between_others():
+    several, members = make_members(), make_members()
+    assert re.search(r"inside \d\.\d+, between \d\.\d+", _first_title(path_by_path(several)))
+    members[0].pack.entries["held_out"] = np.zeros((2, 1), int)
+    assert re.search(r"inside \d\.\d+$", _first_title(path_by_path(members)))
+
+
+def _first_title(figure):
+    return figure.axes[0].get_title()
+
+
+@pytest.mark.parametrize("length", [4, 6])
+def test_tokens_of_equal_accuracy_are_all_in_sight(length):
+    (member,) = make_members(1, {"kind": "path_star", "arms": 6, "length": length})
+    member.tensor("metrics/target_accuracy")[:] = 1
+    figure = accuracy_per_token([member])
+    figure.legends[0].remove()
+    figure.set_dpi(150)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    seen = {tuple(colour) for colour in np.asarray(canvas.buffer_rgba()).reshape(-1, 4)}
+    lines = figure.axes[0].lines
+    assert len(lines) == length
+    for line in lines:
+        assert tuple(round(255 * part) for part in to_rgba(line.get_color())) in seen, line
 
 
 def test_configurations_have_names_that_tell_them_apart():

@@ -68,6 +68,20 @@ def test_path_distances_are_means_over_pairs():
     np.testing.assert_allclose(contrast.between, found[:, other].mean(1))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_one_node_is_like_no_other_without_a_warning(kind):
+    one = kind(np.ones((2, 3, 1, 5)))
+    for measure in ("cosine", "dot"):
+        found = mean_similarity(one, measure)
+        assert found.shape == (2, 3)
+        assert np.isnan(found).all()
+    _, arms = star(1, 4)
+    contrast = path_contrast(kind(np.ones((2, 4, 5))), arms)
+    assert np.isnan(contrast.between).all()
+    assert contrast.within == pytest.approx([0, 0])
+
+
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from geomem.analysis import open_sweep
 from geomem.analysis.cli import cli
 from geomem.analysis.figures import drawn
+from geomem.train.sweep.errors import UsageError
 from tests.analysis.trained import train_sweep
 
 GRID = """
@@ -38,21 +39,24 @@ def _call(*words):
     return result.stdout
 
 
-@pytest.mark.parametrize(
-    ("command", "known", "graph"),
-    [
-        ("geometry", None, "level"),
-        ("spectrum", None, "effective_rank"),
-        ("recall", "first_hop", "recovery_dot"),
-    ],
-)
-def test_measures_of_graphs_are_left_out(sweep, command, known, graph):
-    rows = json.loads(_call(command, sweep, "--json"))
+def test_measures_of_graphs_are_left_out(sweep):
+    rows = json.loads(_call("recall", sweep, "--json"))
     assert len(rows) == 6
     for row in rows:
         in_context = row["task.kind"] == "in_context"
-        assert (row.get(graph) is None) == in_context
-        assert known is None or (row.get(known) is not None) == in_context
+        assert (row.get("recovery_dot") is None) == in_context
+        assert (row.get("first_hop") is not None) == in_context
+
+
+@pytest.mark.parametrize(
+    ("command", "measure"), [("geometry", "level"), ("spectrum", "effective_rank")]
+)
+def test_commands_for_graphs_go_on_with_the_runs_that_have_one(sweep, command, measure):
+    rows = json.loads(_call(command, sweep, "--json"))
+    assert [row["task.kind"] for row in rows] == ["in_weights"] * 2
+    assert all(row[measure] is not None for row in rows)
+    with pytest.raises(UsageError, match="none of these runs has a graph"):
+        _call(command, sweep, "--where", "task.kind=in_context")
 
 
 def test_only_figures_of_accuracies_are_drawn(sweep):

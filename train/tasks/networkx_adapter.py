@@ -1,7 +1,7 @@
 """Between geomem's graphs and networkx, for those who have it installed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geomem.train.packs import atomic_write
 from geomem.train.tasks.graphs import Graph
@@ -24,15 +24,40 @@ def to_networkx(graph: Graph) -> "nx.Graph":
 def write_edge_list(source: "nx.Graph", path: str | Path) -> None:
     """Write a networkx graph as the file that `graph: {kind: edge_list}` reads.
 
-    Edges of a directed graph keep their direction as parent to child. Raises ValueError for names
-    that a line cannot hold and for nodes without an edge, and DiskError.
+    Edges of a directed graph keep their direction as parent to child. Raises DiskError, and
+    ValueError for what the file cannot say: names that a line cannot hold, or that two nodes would
+    share, a node that is its own neighbour or has none, and a graph without edges.
     """
-    lonely = [node for node, degree in source.degree() if degree == 0]
-    if lonely:
-        raise ValueError(f"node {lonely[0]!r} has no edge, so there is nothing to memorise of it")
-    names = {node: str(node) for node in source}
-    for name in names.values():
-        if not name or any(c in name for c in ",#") or len(name.split()) != 1:
-            raise ValueError(f"node {name!r}: names must not hold blanks, commas or #")
+    _check_edges(source)
+    names = _names(source)
     lines = [f"{names[a]} {names[b]}\n" for a, b in source.edges()]
     atomic_write(Path(path), "".join(lines).encode())
+
+
+def _check_edges(source: "nx.Graph") -> None:
+    if not source.number_of_edges():
+        lonely = (f"node {node!r} has no edge, nor has any other" for node in source)
+        who = next(lonely, "there is no node")
+        raise ValueError(f"{who}: a file holds one edge at least; add_edge first")
+    for a, b in source.edges():
+        if a == b:
+            text = f"node {a!r} is its own neighbour, which a file cannot hold"
+            remedy = "remove_edges_from(list(nx.selfloop_edges(graph))) and set task.self_edges"
+            raise ValueError(f"{text}; {remedy} for such edges")
+    for node, degree in source.degree():
+        if degree == 0:
+            raise ValueError(f"node {node!r} has no edge, so there is nothing to memorise of it")
+
+
+def _names(source: "nx.Graph") -> dict[Any, str]:
+    """The name of each node in the file, no two alike."""
+    nodes: dict[str, Any] = {}
+    for node in source:
+        name = str(node)
+        if not name or any(c in name for c in ",#") or len(name.split()) != 1:
+            raise ValueError(f"node {name!r}: names must not hold blanks, commas or #")
+        if name in nodes:
+            text = f"nodes {nodes[name]!r} and {node!r} would both be named {name}"
+            raise ValueError(f"{text}; rename one of them with nx.relabel_nodes")
+        nodes[name] = node
+    return {node: name for name, node in nodes.items()}

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from geomem.analysis import open_sweep
 from geomem.analysis.cli import cli
 from geomem.analysis.figures import drawn
+from geomem.train.sweep.errors import UsageError
 from tests.analysis.trained import train_sweep
 from tests.calls import call
 
@@ -89,6 +90,13 @@ def test_capacity_says_what_it_needs(sweep):
 def test_runs_without_facts_are_refused(tmp_path, command):
     result = CliRunner().invoke(cli, [command, str(train_sweep(tmp_path, GRAPH))])
     assert "none of these runs learned facts" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", ["geometry", "spectrum"])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv", "--history")])
+def test_measures_of_a_graph_need_one(sweep, command, form):
+    with pytest.raises(UsageError, match="none of these runs has a graph"):
+        call(cli, command, sweep, *form)
 
 
 def test_figures_of_facts(sweep):

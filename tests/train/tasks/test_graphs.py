@@ -145,7 +145,7 @@ def test_networkx_names_that_a_line_cannot_hold(tmp_path):
         (nx.Graph([(0, 1), (1, 1)]), r"node 1 is its own neighbour.* set task\.self_edges"),
         (nx.MultiDiGraph([("a", "a")]), r"node 'a' is its own neighbour"),
         (nx.empty_graph(3), r"node 0 has no edge, nor has any other: .* add_edge first"),
-        (nx.Graph(), r"no node: a file holds one edge at least"),
+        (nx.Graph(), r"there is no node: a file holds one edge at least"),
     ],
 )
 def test_networkx_graphs_that_a_file_would_change(tmp_path, source, problem):
