@@ -174,12 +174,18 @@ def classify(error: BaseException) -> Literal["error", "memory", "disk"]:
         return "disk"
     if isinstance(error, OSError) and error.errno in _DISK:
         return "disk"
+    return "memory" if _out_of_memory(error) else "error"
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Also if another error followed it: ending a CUDA graph that lacked memory raises its own."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"MemoryError", "OutOfMemoryError"}:
-        return "memory"
+    if names & {"MemoryError", "OutOfMemoryError"} or getattr(error, "errno", 0) == errno.ENOMEM:
+        return True
     if isinstance(error, OSError | RuntimeError) and any(t in str(error) for t in _NO_MEMORY):
-        return "memory"
-    return "memory" if getattr(error, "errno", None) == errno.ENOMEM else "error"
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and _out_of_memory(before)
 
 
 def one_line(error: BaseException) -> str:

@@ -90,6 +90,15 @@ class TestMemory:
     def test_errors_are_told_apart(self, error, kind):
         assert classify(error) == kind
 
+    def test_memory_that_ran_out_before_another_error_is_what_counts(self):
+        try:
+            try:
+                raise MemoryError
+            finally:
+                raise RuntimeError("operation failed: capture is not ended")
+        except RuntimeError as error:
+            assert classify(error) == "memory"
+
 
 class TestWorkers:
     def test_a_killed_worker_is_replaced(self, sweeper, fake, tmp_path, capfd):
