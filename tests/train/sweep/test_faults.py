@@ -91,13 +91,15 @@ class TestMemory:
         assert classify(error) == kind
 
     def test_memory_that_ran_out_before_another_error_is_what_counts(self):
-        try:
+        def fails():
             try:
                 raise MemoryError
             finally:
                 raise RuntimeError("operation failed: capture is not ended")
-        except RuntimeError as error:
-            assert classify(error) == "memory"
+
+        with pytest.raises(RuntimeError) as failed:
+            fails()
+        assert classify(failed.value) == "memory"
 
 
 class TestWorkers:
