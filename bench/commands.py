@@ -80,8 +80,9 @@ def throughput(
     """Compare training end to end with a plain PyTorch loop, with and without torch.compile.
 
     All train the same model on the same examples from the same start; their first losses are
-    compared, and where they differ nothing is timed. Then all take turns in short windows, and
-    ratios are of windows of the same round. The table goes to stdout, progress to stderr.
+    compared, and a point where they differ is not timed (exit code 1). Then all take turns in
+    short windows, and ratios are of windows of the same round. The table goes to stdout, progress
+    to stderr.
 
     \b
     Example:
@@ -89,7 +90,7 @@ def throughput(
     """
     if bool(points) == every:
         raise click.UsageError("give either --all or one --point at least")
-    from geomem.bench.throughput.losses import LossesDiffer
+    from geomem.bench.throughput.losses import DIFFERENT
     from geomem.bench.throughput.session import Request, run
     from geomem.bench.throughput.tables import tables
 
@@ -98,6 +99,6 @@ def throughput(
         result = run(Request(names, device, smoke, seconds, compiled, threads, profile, out))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    except LossesDiffer as error:
-        raise click.ClickException(str(error)) from error
     click.echo(tables(result.rows))
+    if any(row.status.startswith(DIFFERENT) for row in result.rows):
+        click.get_current_context().exit(1)

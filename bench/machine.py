@@ -67,8 +67,8 @@ def environment(device: str) -> dict[str, object]:
 
 
 def peak_bytes(device: str) -> int:
-    """Bytes that this process's tensors took on the GPU at most, or on a CPU all of it together."""
+    """Bytes that this process held at most on the GPU, recorded graphs included, or on a CPU."""
     if device == "cuda":
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_reserved()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -10,6 +10,9 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
 """Relative, per step, by precision; rounding grows from step to step."""
 
 
+DIFFERENT = "losses differ"
+
+
 class LossesDiffer(Exception):
     """A contestant trains something else than the loop."""
 

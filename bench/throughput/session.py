@@ -15,6 +15,7 @@ from geomem.bench.throughput import picture
 from geomem.bench.throughput.catalog import POINTS, SMOKE_SHAPES
 from geomem.bench.throughput.goals import goal_point
 from geomem.bench.throughput.linked import kernel_point
+from geomem.bench.throughput.losses import DIFFERENT, LossesDiffer
 from geomem.bench.throughput.means import NEEDS_CUDA, Means
 from geomem.bench.throughput.memory import memory_point
 from geomem.bench.throughput.points import (
@@ -54,7 +55,8 @@ class Request:
 def run(request: Request, say: Callable[[str], None] | None = None) -> Result:
     """Run what is asked for and return it; `out` receives throughput.json while it runs.
 
-    say: receives progress, a line at a time; without it they go to stderr. Raises LossesDiffer.
+    say: receives progress, a line at a time; without it they go to stderr.
+    A point where losses differ is one row whose status begins with DIFFERENT.
     """
     return _Session(request, say or _to_stderr).run()
 
@@ -77,7 +79,10 @@ class _Session:
         self._means.say(str(self.result.environment["device_name"]))
         for name in self._request.points:
             rows = _profile if self._request.profile else _measure
-            self.result.rows += rows(name, self._means)
+            try:
+                self.result.rows += rows(name, self._means)
+            except LossesDiffer as error:  # of this point nothing is timed; of others, all
+                self.result.rows.append(Row(name, "all", "point", f"{DIFFERENT}: {error}"))
             self._save()
         self.result.finished = True
         self._save()

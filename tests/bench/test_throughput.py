@@ -185,15 +185,17 @@ def test_the_command_leaves_a_table_a_picture_and_json(tmp_path, monkeypatch):
     assert "x loop" in outcome.stdout
 
 
-def test_different_losses_end_the_command_before_anything_is_timed(monkeypatch):
+def test_a_point_whose_losses_differ_is_not_timed_and_others_are(monkeypatch):
     monkeypatch.setitem(losses.TOLERANCE, "fp32", 0.0)
     monkeypatch.setattr("geomem.bench.throughput.steps.take_turns", pytest.fail)
     monkeypatch.setattr("geomem.bench.throughput.steps.SMOKE_SHAPES", (Shape(1),))
     monkeypatch.setattr("geomem.bench.throughput.steps.loops", lambda *_: [])
-    arguments = ["throughput", "--point", "tiny", "--smoke", "--device", "cpu", "--no-compile"]
-    outcome = CliRunner().invoke(cli, arguments)
+    arguments = ["--point", "tiny", "--point", "memory", "--device", "cpu", "--no-compile"]
+    outcome = CliRunner().invoke(cli, ["throughput", *arguments, "--smoke"])
     assert outcome.exit_code == 1
+    assert "losses differ: geomem" in outcome.output
     assert "nothing is timed" in outcome.output
+    assert "geomem K=1" in outcome.output  # the point of memory
 
 
 def test_a_profile_names_the_costliest_ops(tmp_path):
