@@ -66,7 +66,7 @@ class Sweeper:
         code = (
             "import sys; from pathlib import Path; from tests.train.sweep.helpers import Sweeper;"
             "from geomem.train import cli;"
-            "cli.cli = lambda: sys.exit(Sweeper.at(Path(sys.argv[1]), sys.argv[2]).run());"
+            "cli.cli = lambda **_: sys.exit(Sweeper.at(Path(sys.argv[1]), sys.argv[2]).run());"
             "cli.main()"
         )
         return subprocess.Popen(
