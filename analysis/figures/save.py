@@ -15,9 +15,9 @@ from geomem.analysis.figures.size import accuracy_against_size
 from geomem.analysis.figures.spectra import spectra
 from geomem.analysis.figures.spectra_over_steps import spectra_over_steps
 from geomem.analysis.figures.tokens import accuracy_per_token
-from geomem.analysis.folders import make_folder
 from geomem.analysis.pictures import save_picture
 from geomem.analysis.sweeps import Member
+from geomem.train.packs import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from geomem.analysis.findings import Check, Judged
 from geomem.analysis.findings.table import HOLDS, named, ours, tried
-from geomem.analysis.folders import make_folder
 from geomem.analysis.report.fill import fill, resource
 from geomem.analysis.report.pictures import picture
 from geomem.analysis.sweeps import Member, Sweep
-from geomem.train.packs import atomic_write
+from geomem.train.packs import atomic_write, make_folder
 from geomem.train.sweep.words import plural
 
 HEADS = ("check", "ours: median [lowest–highest] over seeds", "asked", "holds", "runs")

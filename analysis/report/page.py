@@ -10,7 +10,6 @@ from typing import Any
 
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.findings import FINDINGS, judge
-from geomem.analysis.folders import make_folder
 from geomem.analysis.report.fill import fill, resource
 from geomem.analysis.report.findings import findings
 from geomem.analysis.report.limits import Limits
@@ -18,7 +17,7 @@ from geomem.analysis.report.pictures import pictures
 from geomem.analysis.report.tables import configurations, measured_rows, run_table
 from geomem.analysis.report.view import View, make_view
 from geomem.analysis.sweeps import Sweep
-from geomem.train.packs import atomic_write
+from geomem.train.packs import atomic_write, make_folder
 
 
 def write_report(

@@ -55,7 +55,7 @@ def command(
       geomem-train export sweeps/tiny_graphs --where seed=0 --format npz --together
       geomem-train export sweeps/tiny_graphs --where graph.kind=grid --format tsv --together
     """
-    from geomem.train.packs import DiskError
+    from geomem.train.packs import make_folder
     from geomem.train.sweep.bundles import SUFFIXES, bundles, choose, write_bundle
 
     folder = out or directory / "export"
@@ -63,10 +63,7 @@ def command(
     files = list(bundles(runs, folder, SUFFIXES.get(kind, ""), together))
     targets = [target for path, _ in files for target in _targets(path, kind)]
     _refuse_to_replace(targets, force)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiskError(folder, error) from error
+    make_folder(folder)
     for path, of in files:
         if kind == "tsv":
             _write_projector(path, of)

@@ -3,7 +3,7 @@
 from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.execution import Execution
 from geomem.train.config.grid_file import GridFile, load_grid
-from geomem.train.config.run import RunConfig, run_id
+from geomem.train.config.run import RunConfig, read_config, run_id
 
 __all__ = [
     "ConfigError",
@@ -12,5 +12,6 @@ __all__ = [
     "Mark",
     "RunConfig",
     "load_grid",
+    "read_config",
     "run_id",
 ]

@@ -42,6 +42,11 @@ class RunConfig(Section):
         return self
 
 
+def read_config(config: dict[str, Any]) -> RunConfig:
+    """The run of a configuration as plans and packs have it. Raises ValueError."""
+    return RunConfig.model_validate_json(canonical_json(config))
+
+
 def run_id(run: RunConfig) -> str:
     """SHA-256 (64 hex digits) of the run's canonical JSON, all defaults filled in.
 

@@ -1,6 +1,6 @@
 """Packs: the immutable files that hold what a stack of runs learned. Needs numpy alone."""
 
-from geomem.train.packs.atomic import atomic_write
+from geomem.train.packs.atomic import atomic_write, make_folder
 from geomem.train.packs.errors import DiskError, PackError
 from geomem.train.packs.reader import Pack, open_pack
 from geomem.train.packs.writer import PackInfo, write_pack
@@ -11,6 +11,7 @@ __all__ = [
     "PackError",
     "PackInfo",
     "atomic_write",
+    "make_folder",
     "open_pack",
     "write_pack",
 ]

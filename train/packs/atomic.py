@@ -44,6 +44,14 @@ def atomic_write(path: Path, data: Data, needed: int | None = None) -> None:
         raise
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it, where they are not there yet. Raises DiskError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(folder, error) from error
+
+
 def _write_synced(path: Path, data: Data) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o644), "wb") as file:

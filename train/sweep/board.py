@@ -4,8 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from geomem.train.canonical import canonical_json
-from geomem.train.config import RunConfig
+from geomem.train.config import RunConfig, read_config
 from geomem.train.sweep.events import Committed, Event, Failed, Group, Split
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import Journal
@@ -112,7 +111,7 @@ class Board:
         return True
 
     def _split(self, group: Group, members: int) -> None:
-        runs = [RunConfig.model_validate_json(canonical_json(c)) for c in self.configs(group)]
+        runs = [read_config(c) for c in self.configs(group)]
         parts = plan_stacks(runs, Sizing(members), 1, attempt=group.attempt)
         into = tuple(Group(stack=p.id, attempt=group.attempt, runs=p.run_ids) for p in parts)
         key = self._key(group)
@@ -137,8 +136,7 @@ class Board:
         return stack_key(self._first(group))
 
     def _first(self, group: Group) -> RunConfig:
-        config = self._state.line_of[group.runs[0]].config
-        return RunConfig.model_validate_json(canonical_json(config))
+        return read_config(self._state.line_of[group.runs[0]].config)
 
     def _note(self, *events: Event) -> None:
         self.events += self._journal.append_all(events)

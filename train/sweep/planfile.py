@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geomem.train.canonical import canonical_json
-from geomem.train.config import RunConfig, run_id
+from geomem.train.config import read_config, run_id
 from geomem.train.packs import atomic_write
 from geomem.train.sweep.errors import StoreError
 
@@ -47,7 +47,7 @@ def check_plan(path: Path, lines: Sequence[Line]) -> None:
     """Raise StoreError with the first line whose configuration is not that of its run."""
     for number, line in enumerate(lines, 1):
         try:
-            found = run_id(RunConfig.model_validate_json(canonical_json(line.config)))
+            found = run_id(read_config(line.config))
         except ValueError:
             found = ""
         if found != line.run:

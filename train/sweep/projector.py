@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.train.packs import atomic_write
+from geomem.train.packs import atomic_write, make_folder
 from geomem.train.sweep.bundles import Chosen
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.results import Row, flatten, telling
@@ -40,7 +40,7 @@ def write_projector(folder: Path, runs: Sequence[Chosen]) -> int:
     for run, found, of in zip(runs, tensors, fields, strict=True):
         same = [run.short, of["seed"], *(of.get(name) for name in varying)]
         lines += [[*node, *same] for node in _nodes(run, found)]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     atomic_write(folder / VECTORS, _vectors([found["embedding"] for found in tensors]))
     atomic_write(folder / METADATA, metadata_text(header, lines).encode())
     return len(lines)

@@ -3,8 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from geomem.train.canonical import canonical_json
-from geomem.train.config import RunConfig
+from geomem.train.config import RunConfig, read_config
 from geomem.train.config.execution import Execution
 from geomem.train.errors import GeomemError
 from geomem.train.sweep.board import Board, Job
@@ -123,7 +122,7 @@ def _jobs(sweep: Sweep, means: Means) -> list[Job]:
 def _candidate(state: State, group: Group) -> Candidate:
     configs = [state.line_of[run].config for run in group.runs]
     steps = max(int(config["train"]["steps"]) for config in configs)
-    run = RunConfig.model_validate_json(canonical_json(configs[0]))
+    run = read_config(configs[0])
     return Candidate(run, len(configs), steps, group.attempt)
 
 

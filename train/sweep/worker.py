@@ -154,10 +154,9 @@ def _keep(job: protocol.StackJob, result: Any) -> Committed:
 
 
 def _configs(job: protocol.StackJob) -> "Sequence[RunConfig]":
-    from geomem.train.canonical import canonical_json
-    from geomem.train.config import RunConfig, run_id
+    from geomem.train.config import read_config, run_id
 
-    runs = [RunConfig.model_validate_json(canonical_json(config)) for config in job.configs]
+    runs = [read_config(config) for config in job.configs]
     if [run_id(run) for run in runs] != job.runs:
         raise ValueError("the configurations in plan.jsonl are not those of its run ids")
     return runs
