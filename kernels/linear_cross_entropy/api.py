@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
-from geomem.kernels.linear_cross_entropy import op
+from geomem.kernels.linear_cross_entropy import dense, op
 from geomem.kernels.linear_cross_entropy.problem import Problem
 
 
@@ -76,7 +76,7 @@ def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     Triton has bfloat16 and float32, and float64 under its interpreter. Raises ValueError with the
     alternatives for one that cannot run here.
     """
-    known, auto = {"reference": "reference"}, "reference"
+    known, auto = {"reference": "reference", "dense": "dense"}, "reference"
     if device_type == "cpu":
         known["eager"] = auto = "eager"
     kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
@@ -123,5 +123,8 @@ def linear_cross_entropy(
         x, embedding, row, token, weight, row_weights, vocab_sizes, metrics, want_dx, want_de
     )
     _check(problem)
+    if impl == "auto" and torch.compiler.is_compiling() and x.device.type == "cpu":
+        few = x.shape[0] * x.shape[1] * embedding.shape[1] <= dense.MOST_LOGITS
+        impl = "dense" if few and not metrics else impl
     name = implementation(impl, x.device.type, x.dtype)
     return LinearCrossEntropy(*op.call(problem, name)[:6])

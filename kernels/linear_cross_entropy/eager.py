@@ -4,8 +4,9 @@ z_1: the score of the row's first target; u = log2 e (z - z_1), e = 2^u, s = sum
 columns taken out of the sum, s = s_neg + s_pos. A single target has e = s_pos = 1 and
     loss = log(1 + s_neg),  lse = z_1 + loss,  dloss/dz = e_v / s, on the target -s_neg / s
 without the row's maximum, a second form for small losses, or a difference of near numbers; for
-several targets see reference.py. Where a score exceeds z_1 by 88, e overflows: the reference then
-solves that member. Each row is computed alike wherever it stands, so that a member has the same
+several targets see reference.py. Where s exceeds e^64, dloss/dz = e_v (share of the row / s) would
+come near numbers that training flushes to zero, and e near its range: the reference then solves
+that member. Each row is computed alike wherever it stands, so that a member has the same
 bits in any stack.
 """
 
@@ -27,6 +28,7 @@ from geomem.kernels.linear_cross_entropy.workspace import (
 )
 
 CHUNK_LOGITS = 1 << 20  # held at a time, unless a row has more
+FAR = 64.0  # nats
 LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp
 LN_2 = 0.6931471805599453
 
@@ -36,26 +38,30 @@ def run(p: Problem) -> Outputs:
     slots = None if p.metrics else slots_of(p)
     if slots is None:
         return reference.run(p)
-    out = _solve(p, slots)
-    return out if isfinite(float(out.loss.sum())) else _mended(p, out)
+    out, log_s = _solve(p, slots)
+    near = float(log_s.amax()) < FAR and isfinite(float(out.loss.sum()))
+    return out if near else _mended(p, out, log_s)
 
 
-def _mended(p: Problem, out: Outputs) -> Outputs:
+def _mended(p: Problem, out: Outputs, log_s: Tensor) -> Outputs:
     """The same with members whose numbers left their range solved by the reference."""
-    bad = (~out.loss.isfinite()).nonzero()[:, 0]
+    good = out.loss.isfinite() & (log_s.amax(1) < FAR)
+    bad = (~good).nonzero()[:, 0]
     for target, found in zip(out, reference.run(of_members(p, bad)), strict=True):
         if target.numel():
             target[bad] = found
     return out
 
 
-def _solve(p: Problem, slots: Slots) -> Outputs:
+def _solve(p: Problem, slots: Slots) -> tuple[Outputs, Tensor]:
+    """Return the results, and log s of every row."""
     (K, N, _), V, dtype = p.x.shape, p.embedding.shape[1], acc_dtype(p.x.dtype)
     inputs = _Inputs(p.x.to(dtype), p.embedding.to(p.x.dtype).to(dtype), slots, p.vocab_sizes)
     made = (_at_once if K * N * V <= CHUNK_LOGITS else _by_chunks)(p, inputs)
     loss = made.row_loss.sum(1).div_(slots.mass)
     none = p.token.new_full((K, N), -1)
-    return Outputs(loss, *made[:2], none, none, none, made.dx.to(p.x.dtype), made.de)
+    out = Outputs(loss, made.row_loss, made.lse, none, none, none, made.dx.to(p.x.dtype), made.de)
+    return out, made.log_s
 
 
 class _Inputs(NamedTuple):
@@ -73,29 +79,30 @@ class _Inputs(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """row_loss, lse: [K, N]; dx: [K, N, D], de: [K, V, D], or [0] if not wanted."""
+    """row_loss, lse, log_s: [K, N]; dx: [K, N, D], de: [K, V, D], or [0] if not wanted."""
 
     row_loss: Tensor
     lse: Tensor
+    log_s: Tensor
     dx: Tensor
     de: Tensor
 
 
 def _at_once(p: Problem, inputs: _Inputs) -> _Made:
-    row_loss, lse, dlogits = _rows(inputs)
-    dx = torch.bmm(dlogits, inputs.embedding) if p.want_dx else lse.new_empty(0)
-    de = torch.bmm(dlogits.mT, inputs.x) if p.want_de else lse.new_empty(0)
-    return _Made(row_loss, lse, dx, de)
+    *of_rows, dlogits = _rows(inputs)
+    dx = torch.bmm(dlogits, inputs.embedding) if p.want_dx else dlogits.new_empty(0)
+    de = torch.bmm(dlogits.mT, inputs.x) if p.want_de else dlogits.new_empty(0)
+    return _Made(*of_rows, dx, de)
 
 
 def _by_chunks(p: Problem, inputs: _Inputs) -> _Made:
     (K, N, D), V, new = inputs.x.shape, inputs.embedding.shape[1], inputs.x.new_empty
     dx, de = new((K, N, D) if p.want_dx else 0), new((K, V, D) if p.want_de else 0)
-    made = _Made(new(K, N), new(K, N), dx, de)
+    made = _Made(new(K, N), new(K, N), new(K, N), dx, de)
     for at in divided(K, N, *division(K, N, V, CHUNK_LOGITS)):
         k, n = slice(at.k, at.k_end), slice(at.n, at.n_end)
         part = inputs.part(at)
-        made.row_loss[k, n], made.lse[k, n], dlogits = _rows(part)
+        made.row_loss[k, n], made.lse[k, n], made.log_s[k, n], dlogits = _rows(part)
         if p.want_dx:
             torch.bmm(dlogits, part.embedding, out=dx[k, n])
         if p.want_de:
@@ -103,8 +110,8 @@ def _by_chunks(p: Problem, inputs: _Inputs) -> _Made:
     return made
 
 
-def _rows(inputs: _Inputs) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss (weighted) and lse of rows, [K, N], and the gradient of their logits, [K, N, V]."""
+def _rows(inputs: _Inputs) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Loss (weighted), lse and log s of rows, [K, N], and the gradient of their logits."""
     x, embedding, (token, several, share, _), vocab_sizes = inputs
     (K, N, _), V = x.shape, embedding.shape[1]
     z, padded = logits_buffer(x, K, N, V)
@@ -115,21 +122,21 @@ def _rows(inputs: _Inputs) -> tuple[Tensor, Tensor, Tensor]:
     z.sub_(first)
     padded.exp2_()
     first.mul_(constant(LN_2, x.dtype))
-    found = _single(z, token, first) if several is None else _several(z, token, first, several)
-    on_targets, s, loss, lse = found
+    found = _single(z, token) if several is None else _several(z, token, several)
+    on_targets, s, loss, log_s = found
     z.scatter_(2, token, on_targets).mul_(share / s)
-    return loss.squeeze_(2), lse.squeeze_(2), z
+    return loss[..., 0], first.add_(log_s)[..., 0], log_s[..., 0], z
 
 
-def _single(e: Tensor, token: Tensor, z_1: Tensor) -> tuple[Tensor, ...]:
-    """Take the target out of e; return what stands there times s, then s, loss and lse."""
+def _single(e: Tensor, token: Tensor) -> tuple[Tensor, ...]:
+    """Take the target out of e; return what stands there times s, then s, loss and log s."""
     e.scatter_(2, token, constant(0.0, e.dtype).expand(token.shape))
     s_neg = e.sum(2, keepdim=True)
     s, loss = s_neg + constant(1.0, e.dtype), s_neg.log1p()
-    return s_neg.neg_(), s, loss, z_1.add_(loss)
+    return s_neg.neg_(), s, loss, loss
 
 
-def _several(e: Tensor, token: Tensor, z_1: Tensor, slots: Several) -> tuple[Tensor, ...]:
+def _several(e: Tensor, token: Tensor, slots: Several) -> tuple[Tensor, ...]:
     """The same for slots with weights q of sum Q, whose entry times s is e - q s / Q."""
     own = e.gather(2, token)
     e.scatter_(2, token, constant(0.0, e.dtype).expand(token.shape))
@@ -137,4 +144,4 @@ def _several(e: Tensor, token: Tensor, z_1: Tensor, slots: Several) -> tuple[Ten
     rest = (s_pos - own).add_(s_neg)  # s - e; of a single target exactly s_neg
     s = s_pos.add_(s_neg)
     loss = (rest / own).log1p_().mul_(slots.weight).sum(2, keepdim=True)
-    return (slots.lack * s).sub_(rest), s, loss, z_1.add_(s.log())
+    return (slots.lack * s).sub_(rest), s, loss, s.log()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from geomem.kernels.linear_cross_entropy import eager, reference
+from geomem.kernels.linear_cross_entropy import dense, eager, reference
 from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, empty_outputs
 
 _Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -47,6 +47,8 @@ def _run(p: Problem, impl: str) -> Outputs:
         return reference.run(p)
     if impl == "eager":
         return eager.run(p)
+    if impl == "dense":
+        return dense.run(p)
     from geomem.kernels.linear_cross_entropy import fused  # needs Triton
 
     return fused.run(p)
@@ -90,20 +92,23 @@ linear_cross_entropy.register_autograd(_backward, setup_context=_setup)
 class _Made(torch.autograd.Function):
     """The same without the dispatcher of custom ops, which costs a compact stack 30 us a step.
 
-    forward(x, embedding, what was made of them, by whom) returns the losses.
+    forward(x, embedding, loss, dx, de, may_look) returns the losses; may_look: whether going
+    backward may wait for the device to see whether there is anything to scale.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, embedding: Tensor, out: Outputs, impl: str) -> Tensor:
-        ctx.may_look = impl == "eager"
+    def forward(
+        ctx: Any, x: Tensor, embedding: Tensor, loss: Tensor, dx: Tensor, de: Tensor, may_look: bool
+    ) -> Tensor:
+        ctx.may_look = may_look
         ctx.dtypes, ctx.want = (x.dtype, embedding.dtype), ctx.needs_input_grad[:2]
-        ctx.save_for_backward(out.dx, out.de)
-        return out.loss.view_as(out.loss)
+        ctx.save_for_backward(dx, de)
+        return loss.view_as(loss)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         of_a_sum = ctx.may_look and _are_ones(grad)
-        return *_scaled(ctx, None if of_a_sum else grad), None, None
+        return *_scaled(ctx, None if of_a_sum else grad), None, None, None, None
 
 
 def _are_ones(grad: Tensor) -> bool:
@@ -113,10 +118,14 @@ def _are_ones(grad: Tensor) -> bool:
 
 
 def call(p: Problem, impl: str) -> Outputs:
-    """Run an implementation: as the operator where a compiler looks on, else directly."""
-    if torch.compiler.is_compiling():
+    """Run an implementation: as the operator where a compiler looks on, else directly.
+
+    The dense one is open to the compiler.
+    """
+    if torch.compiler.is_compiling() and impl != "dense":
         return Outputs(*linear_cross_entropy(*p, impl))
     if not p.want_dx and not p.want_de:
         return _run(p, impl)
     out = _run(Problem(p.x.detach(), p.embedding.detach(), *p[2:]), impl)
-    return Outputs(_Made.apply(p.x, p.embedding, out, impl), *out[1:])
+    loss = _Made.apply(p.x, p.embedding, out.loss, out.dx, out.de, impl == "eager")
+    return Outputs(loss, *out[1:])

@@ -11,7 +11,7 @@ from geomem.kernels import Targets, choice, linear_cross_entropy
 from geomem.kernels.linear_cross_entropy import implementation, op
 from tests.kernels.loss_cases import inputs, ours, several
 
-both = pytest.mark.parametrize("impl", ["reference", "eager"])
+both = pytest.mark.parametrize("impl", ["reference", "eager", "dense"])
 
 
 @both
@@ -127,7 +127,7 @@ def test_the_quickest_that_can_run_is_chosen(monkeypatch):
     assert implementation("reference", "cuda", torch.bfloat16) == "reference"
     assert implementation("auto", "cuda", torch.float16) == "reference"
     assert implementation("auto", "cpu", torch.float32) == "eager"
-    alternatives = "not available here; choose one of auto, reference"
+    alternatives = "not available here; choose one of auto, reference, dense"
     with pytest.raises(ValueError, match=f"{alternatives}$"):
         implementation("triton", "cuda", torch.float64)
     with pytest.raises(ValueError, match=f"{alternatives}, eager$"):
@@ -147,7 +147,7 @@ def test_refuses_what_does_not_fit():
         linear_cross_entropy(x, e[:, :, :3], t)
     with pytest.raises(ValueError, match=r"targets \(2, 2\) should be \(2, 3\)"):
         linear_cross_entropy(x, e, t[:, :2])
-    with pytest.raises(ValueError, match="choose one of auto, reference"):
+    with pytest.raises(ValueError, match="choose one of auto, reference, dense"):
         linear_cross_entropy(x, e, t, impl="fast")
     with pytest.raises(
         ValueError, match=r"one float dtype, .* got torch.float32 and torch.float64"
