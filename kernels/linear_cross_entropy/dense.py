@@ -71,8 +71,8 @@ def run(p: Problem) -> Outputs:
     dlogits = dlogits.unflatten(1, (N, V))
     dx = torch.bmm(dlogits, embedding).to(p.x.dtype) if p.want_dx else p.x.new_empty(0)
     de = torch.bmm(dlogits.mT, x) if p.want_de else x.new_empty(0)
-    none = [p.token.new_full(s.shape, -1) for _ in range(3)]
-    return Outputs(row_loss.sum(1) / total[:, 0], row_loss, s.log() + top, *none, dx, de)
+    none = p.token.new_full(s.shape, -1)
+    return Outputs(row_loss.sum(1) / total[:, 0], row_loss, s.log() + top, none, none, none, dx, de)
 
 
 def _scores(p: Problem, x: Tensor, embedding: Tensor) -> Tensor:

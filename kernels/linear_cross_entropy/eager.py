@@ -89,10 +89,10 @@ class _Made(NamedTuple):
 
 
 def _at_once(p: Problem, inputs: _Inputs) -> _Made:
-    *of_rows, dlogits = _rows(inputs)
+    row_loss, lse, log_s, dlogits = _rows(inputs)
     dx = torch.bmm(dlogits, inputs.embedding) if p.want_dx else dlogits.new_empty(0)
     de = torch.bmm(dlogits.mT, inputs.x) if p.want_de else dlogits.new_empty(0)
-    return _Made(*of_rows, dx, de)
+    return _Made(row_loss, lse, log_s, dx, de)
 
 
 def _by_chunks(p: Problem, inputs: _Inputs) -> _Made:

@@ -72,13 +72,15 @@ def test_the_operator_is_registered_as_pytorch_wants_it(impl):
     opcheck(torch.ops.geomem.adamw_step.default, arguments)
 
 
-def test_compiles_without_breaks():
+@pytest.mark.parametrize("impl", ["auto", "eager"])
+def test_compiles_without_breaks(impl):
+    """What auto stands for is open to the compiler, and rounds as the reference does."""
     g, h = cases.gradients(3, 7, 1)[0], cases.hyper([1, 2, 3])
     run = torch.compile(adamw_step, backend="aot_eager", fullgraph=True)
     found = []
-    for step in (adamw_step, run):
+    for step, chosen in ((adamw_step, "reference" if impl == "auto" else impl), (run, impl)):
         p, m, v = cases.start(3, 7)
-        step([p], [g], [m], [v], h, torch.tensor([True, False, True]))
+        step([p], [g], [m], [v], h, torch.tensor([True, False, True]), impl=chosen)
         found.append([p, m, v])
     for plain, compiled in zip(*found, strict=True):
         assert torch.equal(plain, compiled)

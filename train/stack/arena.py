@@ -6,7 +6,6 @@ from math import prod
 import torch
 from torch import Tensor
 
-from geomem.kernels import member_norm
 from geomem.models import Parametric, draw
 
 # Elements. Parameters start at 128 bytes or a multiple of it, so that kernels read them where they
@@ -14,13 +13,50 @@ from geomem.models import Parametric, draw
 ALIGN = 64
 
 
-class Arena:
-    """Parameters, gradients and moments of a stack under their names.
+class Tables:
+    """Parameters and moments of some members under their names, as views.
+
+    params, first, second: name -> [W, *shape]. Parameters that are not trained stand in `params`
+    alone. Without moments, first and second are empty.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[str],
+        trained: Mapping[str, Tensor],
+        frozen: Mapping[str, Tensor],
+        first: Mapping[str, Tensor],
+        second: Mapping[str, Tensor],
+    ) -> None:
+        self._trained = {name: t.detach().requires_grad_() for name, t in trained.items()}
+        self._frozen, self._order = frozen, order
+        self.params = {name: (self._trained | dict(frozen))[name] for name in order}
+        self.first, self.second = first, second
+
+    def trained(self) -> dict[str, Tensor]:
+        """Return the parameters that have gradients, by their names."""
+        return self._trained
+
+    def part(self, members: slice) -> "Tables":
+        """Return the same of some of the members."""
+
+        def of(tables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: t[members] for name, t in tables.items()}
+
+        moments = of(self.first), of(self.second)
+        return Tables(self._order, of(self._trained), of(self._frozen), *moments)
+
+    def rows(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return parameters and moments as `adamw_step` takes them, [W, P] each."""
+        return _rows(self._trained), _rows(self.first), _rows(self.second)
+
+
+class Arena(Tables):
+    """Parameters and moments of a stack under their names.
 
     The members of a parameter stand side by side, [K, *shape] without gaps, as batched products
-    want them. params, first, second, gradients: name -> [W, *shape], the first W of all K members.
-    Parameters that are not trained stand in `params` too, but not in the others. W is K until
-    `keep` leaves some members behind. Without moments, first and second are empty.
+    want them; what `Tables` shows are the first W of all K members. W is K until `keep` leaves
+    some members behind.
     """
 
     def __init__(
@@ -35,11 +71,11 @@ class Arena:
         there = {name: t.to(device) for name, t in settings.items()}
         starts = {name: draw(name, p, seeds, there, device) for name, p in found.items()}
         self._names = list(found)
-        self._frozen = {name: t for name, t in starts.items() if not found[name].trainable}
+        self._never_trained = {name: t for name, t in starts.items() if not found[name].trainable}
         self._places: dict[str, tuple[int, tuple[int, ...]]] = {}
         size = 0
         for name, start in starts.items():
-            if name not in self._frozen:
+            if name not in self._never_trained:
                 self._places[name] = (size, tuple(start.shape))
                 size += -(-start.numel() // ALIGN) * ALIGN
         dtype = next(iter(starts.values())).dtype
@@ -59,21 +95,14 @@ class Arena:
         def first_rows(flat: Tensor) -> dict[str, Tensor]:
             return {name: rows[:width] for name, rows in self._views(flat).items()}
 
-        trained = {name: t.requires_grad_() for name, t in first_rows(self._data).items()}
-        frozen = {name: t[:width] for name, t in self._frozen.items()}
-        self.params = {name: (trained | frozen)[name] for name in self._names}
-        self.gradients = {name: torch.zeros_like(t) for name, t in trained.items()}
         empty: list[dict[str, Tensor]] = [{}, {}]
-        self.first, self.second = [first_rows(flat) for flat in self._moments] or empty
-        self._rows = _rows(trained), _rows(self.first), _rows(self.second)
-
-    def trained(self) -> dict[str, Tensor]:
-        """Return the parameters that have gradients, by their names."""
-        return {name: self.params[name] for name in self._places}
+        first, second = [first_rows(flat) for flat in self._moments] or empty
+        frozen = {name: t[:width] for name, t in self._never_trained.items()}
+        super().__init__(self._names, first_rows(self._data), frozen, first, second)
 
     def whole(self) -> dict[str, Tensor]:
         """Return the parameters of all K members, in the order of their places."""
-        return self._frozen | self._views(self._data)
+        return self._never_trained | self._views(self._data)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a checkpoint needs, without what is never trained."""
@@ -85,22 +114,9 @@ class Arena:
             for flat in (self._data, *self._moments):
                 for rows in self._views(flat).values():
                     rows.copy_(rows[order])
-            for rows in self._frozen.values():
+            for rows in self._never_trained.values():
                 rows.copy_(rows[order])
         self._expose(width)
-
-    def take_gradients(self, found: Sequence[Tensor]) -> None:
-        """Set `gradients`; found: [W, *shape] each, in the order of `trained`."""
-        self.gradients = dict(zip(self._places, found, strict=True))
-
-    def gradient_norm(self) -> Tensor:
-        """Return the norm of each member's gradient, [W]."""
-        return member_norm(_rows(self.gradients))
-
-    def rows(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
-        """Return parameters, gradients and moments as `adamw_step` takes them, [W, P] each."""
-        parameters, first, second = self._rows
-        return parameters, _rows(self.gradients), first, second
 
     def reset_moments(self) -> None:
         """Forget the optimiser's state, as at the start of a stage."""

@@ -16,7 +16,7 @@ from geomem.train.stack.sampling import DropoutStream
 
 
 class Found(NamedTuple):
-    """loss, norm (of a member's gradient): [W]; gradients: [W, *shape] each, as Arena.trained."""
+    """loss, norm (of a member's gradient): [W]; gradients: [W, *shape] each, as Tables.trained."""
 
     loss: Tensor
     gradients: Sequence[Tensor]
@@ -43,7 +43,7 @@ class Gradients:
         self._products = torch.bfloat16 if runs[0].train.precision == "bf16" else None
         self._weights = [name for name, p in model.parameters().items() if p.product]
         self._dropout_keys = None
-        if any(getattr(run.model, "dropout", 0.0) for run in runs):
+        if settings.drops:
             seeds = [run.seed for run in runs]
             self._dropout_keys = stream_keys(seeds, "dropout", settings.dropout.device)
 

@@ -6,14 +6,26 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from geomem.kernels import member_norm
 from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
+from geomem.train.stack.compiled import Program
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
-from geomem.train.stack.replay import GRAPH_STEPS, Replay
+from geomem.train.stack.replay import GRAPH_STEPS, Replay, tensors_of, with_tensors
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from geomem.train.stack.task import Task
+
+PIECE_BYTES = 4 << 20  # of parameters, gradients and moments: what a cache holds for a while
+
+
+def pieces(bytes_each: int, width: int) -> list[slice]:
+    """Divide members into pieces of about PIECE_BYTES, of one size if one near the best will do."""
+    most = max(1, min(width, PIECE_BYTES // bytes_each))
+    even = [size for size in range(most, most // 2, -1) if width % size == 0]
+    size = even[0] if even else most
+    return [slice(first, min(width, first + size)) for first in range(0, width, size)]
 
 
 class Learner(Protocol):
@@ -38,7 +50,10 @@ class Learner(Protocol):
 
 
 class TokenLearner:
-    """Batches of tokens, loss, gradient, AdamW; on a GPU as a graph of several steps."""
+    """Batches of tokens, loss, gradient, AdamW; on a GPU as a graph of several steps.
+
+    Compiled for a CPU, a stack goes in pieces whose numbers stay in its cache for some steps.
+    """
 
     def __init__(
         self, runs: Sequence[RunConfig], task: Task, model: Model, state: State, compile: bool
@@ -47,21 +62,51 @@ class TokenLearner:
         device = state.active.device
         known = task.known_tokens(output_matrix(state.arena.params).shape[1])
         settings = Settings(runs, device)
-        # Evaluations, which have many shapes and are few, are not compiled.
-        self._step = Step(runs, model, state, settings, known, compile)
-        self._replay = Replay(self._step) if device.type == "cuda" else None
-        self.at_once = 1 if self._replay is None else GRAPH_STEPS
+        self._compile, self._on_cpu = compile, device.type == "cpu"
+        self._stage: Stage | None = None
+        self._replay, self._pieces, self.at_once = None, [slice(0, len(runs))], 1
+        if compile and self._on_cpu:
+            # Gradients and two moments are as large as the parameters.
+            bytes_each = sum(4 * t[0].nbytes for t in state.arena.trained().values())
+            self._pieces = pieces(bytes_each, len(runs))
+            if len(self._pieces) > 1 and bytes_each <= PIECE_BYTES:
+                self.at_once = GRAPH_STEPS
+        self._steps = [
+            Step(
+                runs[own],
+                model,
+                state.part(own),
+                settings.part(own),
+                None if known is None else known[own],
+            )
+            for own in self._pieces
+        ]
+        if not self._on_cpu:
+            self._replay, self.at_once = Replay(self._steps[0]), GRAPH_STEPS
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""
         self._task.enter(stage)
-        self._step.start(stage, in_stage)
+        if self._compile and stage != self._stage:  # in which parts are all of one structure
+            # Evaluations, which have many shapes and are few, are not compiled.
+            program = Program(Step.plain, on_cpu=self._on_cpu)
+            for step in self._steps:
+                step.do = program
+        for step in self._steps:
+            step.start(stage, in_stage)
+        self._stage = stage
 
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""
         batches = [self._task.parts(in_stage + i) for i in range(len(rates))]
-        run = self._replay or self._step.each
-        run(batches, rates)
+        if self._replay is not None:
+            self._replay(batches, rates)
+        elif len(self._steps) == 1:
+            self._steps[0].each(batches, rates)
+        else:
+            tensors = tensors_of(batches)
+            for own, step in zip(self._pieces, self._steps, strict=True):
+                step.each(with_tensors(batches, [t[own] for t in tensors]), rates[:, own])
         self._state.step += len(rates)
 
     def evaluate(self) -> dict[str, Tensor]:
@@ -79,6 +124,7 @@ class GraphLearner:
     ) -> None:
         self._model, self._state = model, state
         self._divergence_loss = Settings(runs, state.active.device).divergence_loss
+        self._gradients = {n: torch.zeros_like(t) for n, t in state.arena.trained().items()}
         edges = task.tables.edges  # nodes are their own tokens here, the same for every member
         self._graph = Neighbours.of(edges.source[0], edges.target[0], model.nodes, model.dtype)
 
@@ -94,22 +140,25 @@ class GraphLearner:
 
     def _ascend(self, lr: Tensor) -> None:
         state, arena = self._state, self._state.arena
-        loss = self._model.ascent(arena.params, self._graph, arena.gradients)
-        norm = arena.gradient_norm()
+        loss = self._model.ascent(arena.params, self._graph, self._gradients)
+        norm = self._norm()
         step = torch.tensor(state.step, device=norm.device)
         state.note(loss.float(), norm, self._divergence_loss, step)
         for name, table in arena.params.items():
-            moved = arena.gradients[name] * lr[:, None, None]
+            moved = self._gradients[name] * lr[:, None, None]
             table.add_(moved.masked_fill_(~state.active[:, None, None], 0))
+
+    def _norm(self) -> Tensor:
+        return member_norm([t.flatten(1) for t in self._gradients.values()])
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """See `models.node2vec.Measures`; residual: ‖CV‖ / ‖V‖, over both tables if untied."""
         arena = self._state.arena
         found = self._model.measure(arena.params, self._graph)._asdict()
-        self._model.ascent(arena.params, self._graph, arena.gradients)
+        self._model.ascent(arena.params, self._graph, self._gradients)
         size = torch.stack([t.square().sum((1, 2)) for t in arena.params.values()]).sum(0).sqrt()
-        found["residual"] = arena.gradient_norm() / size
+        found["residual"] = self._norm() / size
         return {name: value.float() for name, value in found.items()}
 
 

@@ -1,6 +1,7 @@
 """What differs between the members of a stack, as tensors [K], and their learning rates."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +50,10 @@ def history_steps(run: RunConfig) -> set[int]:
 
 
 class Settings:
-    """Per-member settings of the optimiser, float32 [K] on the stack's device."""
+    """Per-member settings of the optimiser, float32 [K] on the stack's device.
+
+    drops: whether any member has dropout, so that all go through it.
+    """
 
     def __init__(self, runs: Sequence[RunConfig], device: torch.device) -> None:
         def column(values: Sequence[float]) -> Tensor:
@@ -64,6 +68,15 @@ class Settings:
         self.steps = column([run.train.steps for run in runs])
         self.divergence_loss = column([run.train.divergence_loss for run in runs])
         self.dropout = column([getattr(run.model, "dropout", 0.0) for run in runs])
+        self.drops = any(getattr(run.model, "dropout", 0.0) for run in runs)
+
+    def part(self, members: slice) -> "Settings":
+        """Return those of some of the members; `drops` stays what it is of all."""
+        part = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(part, name, value[members])
+        return part
 
 
 class Rates:

@@ -7,30 +7,60 @@ from torch import Tensor
 
 from geomem.models import Node2Vec, Parametric
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.arena import Arena
+from geomem.train.stack.arena import Arena, Tables
 from geomem.train.stack.build import initial_settings
 
 NOT_YET = -1
+FLAGS = ("active", "diverged_at", "stopped_at", "loss_sum", "loss_count")
 
 
-class State:
+class Members:
+    """What a step changes of W members: parameters and moments, flags and sums, as views.
+
+    active: bool [W], members that still train; diverged_at, stopped_at: int64 [W], the step at
+    which a member left, or -1; loss_sum, loss_count: float32 [W], training loss since the last
+    evaluation.
+    """
+
+    arena: Tables
+    active: Tensor
+    diverged_at: Tensor
+    stopped_at: Tensor
+    loss_sum: Tensor
+    loss_count: Tensor
+
+    def part(self, members: slice) -> "Members":
+        """Return the same of some of the members."""
+        part = Members()
+        part.arena = self.arena.part(members)
+        for name in FLAGS:
+            setattr(part, name, getattr(self, name)[members])
+        return part
+
+    def note(self, loss: Tensor, norm: Tensor, divergence_loss: Tensor, step: Tensor) -> None:
+        """Mark members whose loss or gradient left the numbers; their parameters stay put.
+
+        step: int64 [], steps done before this one.
+        """
+        fine = torch.isfinite(norm) & (loss <= divergence_loss)
+        self.diverged_at.copy_(torch.where(self.active & ~fine, step, self.diverged_at))
+        self.active.logical_and_(fine)
+        self.loss_sum.add_(torch.where(self.active, loss, 0))
+        self.loss_count.add_(self.active)
+
+
+class State(Members):
     """Parameters and optimiser (`arena`), flags per member, and the measures so far.
 
     A stack starts with W = K members at work. `compact` leaves behind those that are done, so
     that they cost no more time; what they reached stays. `order` [K] tells which member stands at
     which place: the first W places are at work.
 
-    step: optimiser steps done; active: bool [W], members that still train; diverged_at,
-    stopped_at: int64 [W], the step at which a member left, or -1; loss_sum, loss_count: float32
-    [W], training loss since the last evaluation; metrics: name -> one tensor [K, …] per point, in
-    the order of the members, as is history.
+    step: optimiser steps done; metrics: name -> one tensor [K, …] per point, in the order of the
+    members, as is history.
     """
 
-    active: Tensor
-    diverged_at: Tensor
-    stopped_at: Tensor
-    loss_sum: Tensor
-    loss_count: Tensor
+    arena: Arena
 
     def __init__(self, runs: Sequence[RunConfig], model: Parametric, device: torch.device) -> None:
         K = len(runs)
@@ -103,17 +133,6 @@ class State:
         self.metrics_step.append(self.step)
         self.loss_sum.masked_fill_(due, 0)
         self.loss_count.masked_fill_(due, 0)
-
-    def note(self, loss: Tensor, norm: Tensor, divergence_loss: Tensor, step: Tensor) -> None:
-        """Mark members whose loss or gradient left the numbers; their parameters stay put.
-
-        step: int64 [], steps done before this one.
-        """
-        fine = torch.isfinite(norm) & (loss <= divergence_loss)
-        self.diverged_at.copy_(torch.where(self.active & ~fine, step, self.diverged_at))
-        self.active &= fine
-        self.loss_sum += torch.where(self.active, loss, 0)
-        self.loss_count += self.active
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state as named tensors on the CPU."""

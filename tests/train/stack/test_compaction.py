@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from geomem.train.stack import Interrupted, train_stack, trainer
-from geomem.train.stack.arena import ALIGN, Arena
+from geomem.train.stack.arena import ALIGN
 from geomem.train.stack.build import build_model, build_task
+from geomem.train.stack.gradients import Gradients
 from geomem.train.stack.state import State
 
 KINDS = {
@@ -100,13 +101,14 @@ def test_a_compacted_stack_continues_bit_for_bit(make_run, monkeypatch, tmp_path
 def test_a_compacted_stack_costs_no_more_than_its_active_members(make_run, monkeypatch):
     """Counted in rows of gradients, not in seconds."""
     rows = []
-    take = Arena.take_gradients
+    find = Gradients.find
 
-    def counted(self, found):
-        take(self, found)
-        rows.append(len(self.gradients["embedding"]))
+    def counted(self, *arguments):
+        found = find(self, *arguments)
+        rows.append(len(found.gradients[0]))
+        return found
 
-    monkeypatch.setattr(Arena, "take_gradients", counted)
+    monkeypatch.setattr(Gradients, "find", counted)
     train_stack([make_run(s, train={"steps": 4 + 4 * s}) for s in range(4)])
     assert rows == [4] * 4 + [3] * 4 + [2] * 4 + [1] * 4
 

@@ -7,6 +7,7 @@ import torch
 from geomem.train.stack import Interrupted, train_stack, train_stacks
 from geomem.train.stack.build import build_task
 from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.gradients import Gradients
 from geomem.train.stack.trainer import Trainer
 
 ARMS = [{"kind": "path_star", "arms": arms, "length": 4} for arms in (5, 9)]
@@ -93,35 +94,43 @@ def test_parameters_and_history_have_their_own_size(make_run):
     assert walls[0] == walls[1]
 
 
-def _gradients(stacks):
+def _trainer(stacks):
     runs = [run for stack in stacks for run in stack]
     trainer = Trainer(runs, torch.device("cpu"))
     trainer._assemble()
-    trainer.learner.enter(trainer.stages[0], 0)
-    rates = torch.zeros(1, len(runs), dtype=torch.float64)
-    trainer.learner.advance(rates, 0)
     return trainer
+
+
+def _found(trainer):
+    """Return the gradients of the first step by their names, and what else was found."""
+    task, state = trainer.task, trainer.state
+    task.enter(trainer.stages[0])
+    names = list(state.arena.trained())
+    known = task.known_tokens(task.vocab)
+    gradients = Gradients(trainer.runs, trainer.model, names, trainer.settings, known)
+    found = gradients.find(state.arena.params, task.parts(0), torch.tensor(0))
+    return dict(zip(names, found.gradients, strict=True)), found
 
 
 @pytest.mark.parametrize("tie", [True, False])
 def test_rows_past_a_vocabulary_have_no_gradient(make_run, tie):
     stacks = _stacks(make_run, [ARMS[0], ARMS[1]], task={"recipe": "mixed"}, model={"tie": tie})
-    trainer = _gradients(stacks)
+    trainer = _trainer(stacks)
     own = build_task(stacks[0], torch.device("cpu")).vocab
     assert own < trainer.task.vocab
-    alone = _gradients(stacks[:1]).state.arena
-    arena = trainer.state.arena
+    alone, found_alone = _found(_trainer(stacks[:1]))
+    gradients, found = _found(trainer)
     for name in ("embedding",) if tie else ("embedding", "unembedding"):
-        table = arena.gradients[name]
+        table = gradients[name]
         assert (table[:2, own:] == 0).all()
         assert (table[2:, own:] != 0).any()
-        torch.testing.assert_close(table[:2, :own], alone.gradients[name], rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(arena.gradient_norm()[:2], alone.gradient_norm())
+        torch.testing.assert_close(table[:2, :own], alone[name], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found.norm[:2], found_alone.norm)
 
 
 def test_chunks_of_an_evaluation_change_nothing(make_run, monkeypatch):
     stacks = _stacks(make_run, [*ARMS, TREE], task={"recipe": "mixed"})
-    trainer = _gradients(stacks)
+    trainer = _trainer(stacks)
     params, tables = trainer.state.arena.params, trainer.task.tables
     whole = evaluate(trainer.model, params, tables)
     monkeypatch.setattr("geomem.train.stack.evaluation.CHUNK_ELEMENTS", 6 * 16 * 5)

@@ -6,9 +6,9 @@ import torch
 
 from geomem.train.stack import train_stack
 from geomem.train.stack.build import build_model, build_task
-from geomem.train.stack.members import Rates, Settings, stages_of
+from geomem.train.stack.gradients import Gradients
+from geomem.train.stack.members import Settings, stages_of
 from geomem.train.stack.state import State
-from geomem.train.stack.step import Step
 
 KINDS = {
     "transformer": {"layers": 2},
@@ -17,35 +17,31 @@ KINDS = {
 }
 
 
-def _gradients(make_run, model, precision):
+def _found(make_run, model, precision):
+    """Return the parameters of a run at its start by their names, and loss and gradients."""
     task = {} if model.get("kind") == "feed_forward" else {"recipe": "mixed"}
     run = make_run(0, model=model, task=task, train={"steps": 5, "precision": precision})
     device = torch.device("cpu")
     task = build_task([run], device)
     built = build_model(run, task)
     state = State([run], built, device)
-    step = Step([run], built, state, Settings([run], device))
-    stage = stages_of(run)[0]
+    stage, arena = stages_of(run)[0], state.arena
     task.enter(stage)
-    step.start(stage, 0)
-    step(task.parts(0), Rates([run], 0).table(0, 1)[0])
-    return state
+    gradients = Gradients([run], built, list(arena.trained()), Settings([run], device))
+    return arena.trained(), gradients.find(arena.params, task.parts(0), torch.tensor(0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_products_are_rounded_and_nothing_else_is(make_run, kind):
-    full, half = (_gradients(make_run, KINDS[kind], p) for p in ("fp32", "bf16"))
-    for name, gradient in half.arena.gradients.items():
-        exact = full.arena.gradients[name]
-        assert gradient.dtype == torch.float32
-        assert half.arena.params[name].dtype == torch.float32
+    (_, full), (params, half) = (_found(make_run, KINDS[kind], p) for p in ("fp32", "bf16"))
+    for name, exact, gradient in zip(params, full.gradients, half.gradients, strict=True):
+        assert gradient.dtype == params[name].dtype == torch.float32
         # Of keys' biases, which have no gradient, there is but rounding to compare.
-        if exact.norm() > 1e-3 * full.arena.gradient_norm().max():
+        if exact.norm() > 1e-3 * full.norm.max():
             gap = (gradient - exact).norm() / exact.norm()
             assert 1e-6 < gap < 0.05, name
-    loss = [state.loss_sum.item() for state in (full, half)]
-    assert loss[0] != loss[1]
-    assert loss[1] == pytest.approx(loss[0], rel=1e-2)
+    assert half.loss.item() != full.loss.item()
+    assert half.loss.item() == pytest.approx(full.loss.item(), rel=1e-2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

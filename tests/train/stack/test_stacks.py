@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from geomem.train.stack import Interrupted, train_stack
+from geomem.train.stack import Interrupted, learner, train_stack
 from geomem.train.stack.members import evaluation_steps
 
 MODELS = {
@@ -82,6 +82,34 @@ CASES = [
     for recipe in RECIPES
     if recipe == "edges" or MODELS[model].get("kind") != "feed_forward"  # it learns no paths
 ]
+
+
+@pytest.mark.parametrize(("model", "recipe"), CASES)
+def test_a_stack_in_pieces_is_the_same_stack(make_run, monkeypatch, model, recipe):
+    """As it trains where it is compiled; here step by step, without the compiler."""
+    runs = _varied(make_run, MODELS[model], RECIPES[recipe], batch=7)
+    whole = train_stack(runs)
+    monkeypatch.setattr(learner, "Program", lambda function, on_cpu: function)
+    monkeypatch.setattr(learner, "PIECE_BYTES", 1)
+    monkeypatch.setattr(learner, "GRAPH_STEPS", 2)
+    divided = train_stack(runs, compile=True)
+    for k in range(len(runs)):
+        for name in divided.tensors:
+            if name.startswith("metrics/"):
+                a, b = (found.tensors[name][k] for found in (divided, whole))
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=name)
+        gap = np.linalg.norm(divided.tensors["embedding"][k] - whole.tensors["embedding"][k])
+        assert gap <= 1e-3 * np.linalg.norm(whole.tensors["embedding"][k])
+    assert divided.metadata["members"] == whole.metadata["members"]
+
+
+def test_pieces_are_of_one_size_where_that_is_near_the_best(monkeypatch):
+    monkeypatch.setattr(learner, "PIECE_BYTES", 100)
+    sizes = [
+        [own.stop - own.start for own in learner.pieces(each, width)]
+        for each, width in ((10, 30), (10, 28), (10, 13), (10, 4), (60, 3), (200, 2))
+    ]
+    assert sizes == [[10] * 3, [7] * 4, [10, 3], [4], [1] * 3, [1] * 2]
 
 
 @pytest.mark.parametrize(("model", "recipe"), CASES)
