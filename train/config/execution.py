@@ -29,6 +29,6 @@ class Execution(Section):
     checkpoint_seconds: float = Field(default=300, gt=0, le=1e9)
     """Seconds between checkpoints of a running stack."""
     compile: bool = False
-    """Differentiate by a program of torch.compile: faster steps after up to a minute per stack."""
+    """Train by a program of torch.compile: faster steps, after one or two minutes per stack."""
     parameters: bool = False
     """Keep every parameter in the packs, and not the embeddings alone."""

@@ -77,8 +77,9 @@ def train_stacks(
 
     Runs of one stack have one shape; those of several may differ in their graphs' sizes alone.
     checkpoint: file to continue from if it is of this stack, and to write every
-    checkpoint_seconds; compile: differentiate by a program of torch.compile, which takes a while at
-    first; report: called a few times per second; stop: asked after every step.
+    checkpoint_seconds; compile: train by a program of torch.compile, which takes a while at
+    first; report: called a few times per second; stop: asked after every step, or every eighth of
+    small ones.
     Raises Interrupted, after writing the checkpoint, when stop() turns true.
     """
     begin = time.monotonic()
