@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # the compiler takes a second to import, so only who compiles
 
 
 class Program:
-    """The same as a function that differentiates, compiled when it is first called.
+    """The same as a function that may differentiate, compiled when it is first called.
 
     Whatever the function reads that is no tensor must stay as it is, and alike in all objects that
     it is called with; tensors of other shapes make another program. on_cpu: whether its tensors
@@ -19,7 +19,7 @@ class Program:
     """
 
     def __init__(self, function: Callable[..., Any], on_cpu: bool = True) -> None:
-        own: Any = function
+        own: Any = function  # defined in Python, so that it has code
         # The compiler keeps its programs with a function's code. Checks of all that the code reads
         # would take as long as a small step, so they go, and a copy keeps stacks apart.
         copy = FunctionType(
@@ -28,7 +28,7 @@ class Program:
         # Searching for known patterns takes a fifth of the compiler's time and finds nothing that
         # makes a step faster; PyTorch 2.11 fails on the attention that it finds.
         options: dict[str, Any] = {"guard_filter_fn": _of_tensors, "pattern_matcher": False}
-        options["cpp_wrapper"] = on_cpu
+        options["cpp_wrapper"] = on_cpu  # Python between the operations takes up to a millisecond
         # One member more or less is another program; guessed shapes would make it a slower one.
         self._run = torch.compile(copy, dynamic=False, fullgraph=True, options=options)
 

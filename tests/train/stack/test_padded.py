@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from geomem.train.stack import Interrupted, train_stack, train_stacks
+from geomem.train.stack import Interrupted, learner, train_stack, train_stacks
 from geomem.train.stack.build import build_task
 from geomem.train.stack.evaluation import evaluate
 from geomem.train.stack.gradients import Gradients
@@ -92,6 +92,17 @@ def test_parameters_and_history_have_their_own_size(make_run):
     assert rows[0] - rows[1] == 3 * (9 - 5)
     walls = [found.metadata["wall_seconds"] for found in together]
     assert walls[0] == walls[1]
+
+
+@pytest.mark.parametrize("recipe", ["mixed", "hardest"])
+def test_stacks_beside_others_and_in_pieces_are_the_same(make_run, monkeypatch, recipe):
+    """As they train where they are compiled; pieces go across the borders of stacks."""
+    stacks = _stacks(make_run, [*ARMS, TREE], {"edge_batch": 7}, task=RECIPES[recipe])
+    plain = train_stacks(stacks)
+    monkeypatch.setattr(learner, "Program", lambda function, on_cpu: function)
+    monkeypatch.setattr(learner, "pieces", lambda *_: [slice(0, 1), slice(1, 4), slice(4, 6)])
+    for found, wanted in zip(train_stacks(stacks, compile=True), plain, strict=True):
+        _assert_alike(found, wanted)
 
 
 def _trainer(stacks):
