@@ -64,15 +64,22 @@ def run(p: Problem) -> Outputs:
     )
     row_loss, mass = entries.sums(entries.weight * loss, N), entries.sums(entries.weight, N)
     total = mass.sum(1, keepdim=True).clamp(min=TINY)
-    scale, q = mass / total / s, entries.beside(torch.where(mass == 0, 1, mass))
-    lack = (1 - entries.weight / q) * entries.beside(s)
-    on_target = (lack - rest) * entries.beside(scale)
-    dlogits = (e * scale[..., None]).flatten(1).scatter(1, entries.at, on_target)
-    dlogits = dlogits.unflatten(1, (N, V))
+    dlogits = _dlogits(entries, e, rest, s, mass, total)
     dx = torch.bmm(dlogits, embedding).to(p.x.dtype) if p.want_dx else p.x.new_empty(0)
     de = torch.bmm(dlogits.mT, x) if p.want_de else x.new_empty(0)
     none = p.token.new_full(s.shape, -1)
     return Outputs(row_loss.sum(1) / total[:, 0], row_loss, s.log() + top, none, none, none, dx, de)
+
+
+def _dlogits(
+    entries: _Entries, e: Tensor, rest: Tensor, s: Tensor, mass: Tensor, total: Tensor
+) -> Tensor:
+    """Gradient of a member's loss; e: of the other tokens; rest: s - e of each target."""
+    scale, q = mass / total / s, entries.beside(torch.where(mass == 0, 1, mass))
+    lack = (1 - entries.weight / q) * entries.beside(s)
+    on_target = (lack - rest) * entries.beside(scale)
+    others = (e * scale[..., None]).flatten(1)
+    return others.scatter(1, entries.at, on_target).view_as(e)
 
 
 def _scores(p: Problem, x: Tensor, embedding: Tensor) -> Tensor:
