@@ -84,7 +84,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("model", "recipe"), CASES)
+EACH = [
+    (model, recipe)
+    for model, recipe in CASES
+    if model == "transformer" or recipe == ("mixed" if (model, "mixed") in CASES else "edges")
+]
+
+
+@pytest.mark.parametrize(("model", "recipe"), EACH)
 def test_a_stack_in_pieces_is_the_same_stack(make_run, monkeypatch, model, recipe):
     """As it trains where it is compiled; here step by step, without the compiler."""
     runs = _varied(make_run, MODELS[model], RECIPES[recipe], batch=7)
