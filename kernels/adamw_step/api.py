@@ -84,7 +84,8 @@ def adamw_step(
     members that are not active keep every bit, whatever their gradients are.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
     Triton's interpreter), which takes up to 16 arrays of alike sizes per launch and does not wait
-    for the device; or "auto": Triton on a GPU where it is installed, eager on a CPU. Raises
+    for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager, or
+    the reference in a function that is compiled. Raises
     ValueError for shapes, dtypes and devices that do not fit and for an impl that cannot run here.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
     """

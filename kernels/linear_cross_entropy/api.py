@@ -109,9 +109,11 @@ def linear_cross_entropy(
     Sums are taken in float32 (float64 for float64). Gradients go to x and embedding through
     `loss`; the other results are detached, and there are no second derivatives.
     impl: "reference"; "eager", fast on a CPU (metrics, and lists with more than eight targets in
-    a row, it takes from the reference); "triton" (CUDA tensors, or CPU tensors under Triton's
+    a row, it takes from the reference); "dense", open to torch.compile, holding all logits
+    (metrics it takes from the reference); "triton" (CUDA tensors, or CPU tensors under Triton's
     interpreter); or "auto": Triton for CUDA tensors of bfloat16 or float32 where it is installed,
-    eager on a CPU, else the reference. Raises ValueError for shapes and dtypes that do not fit and
+    eager on a CPU, or dense there if a function with few logits is compiled, else the reference.
+    Raises ValueError for shapes and dtypes that do not fit and
     for an impl that cannot run here.
     Source: the target column is kept out of the row's sum, and exponentials are stored beside one
     centre per row, so that a softmax needs no second pass (compare Milakov, Gimelshein, "Online
