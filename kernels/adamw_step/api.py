@@ -58,7 +58,9 @@ def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     """
     known, auto = {"reference": "reference"}, "reference"
     if device_type == "cpu":
-        known["eager"] = auto = "eager"
+        known["eager"] = "eager"
+        # The reference is open to a compiler, and one pass of its program then.
+        auto = "reference" if torch.compiler.is_compiling() else "eager"
     if runs_triton(device_type) and dtype in _DTYPES:
         known["triton"] = "triton"
         auto = auto if INTERPRETED else "triton"
@@ -84,16 +86,14 @@ def adamw_step(
     members that are not active keep every bit, whatever their gradients are.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
     Triton's interpreter), which takes up to 16 arrays of alike sizes per launch and does not wait
-    for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager, or
-    the reference in a function that is compiled. Raises
-    ValueError for shapes, dtypes and devices that do not fit and for an impl that cannot run here.
+    for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager, or the
+    reference in a function that is compiled. Raises ValueError for shapes, dtypes and devices that
+    do not fit and for an impl that cannot run here.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
     """
     from geomem.kernels.adamw_step import op
 
     x = Arrays(*map(list, (parameters, gradients, first, second)))
     _check(x, hyper, active)
-    if impl == "auto" and torch.compiler.is_compiling() and active.device.type == "cpu":
-        impl = "reference"  # which is open to the compiler, and one pass of its program then
     name = implementation(impl, parameters[0].device.type, parameters[0].dtype)
     op.call(x, hyper, active, name)

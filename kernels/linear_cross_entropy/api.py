@@ -113,8 +113,7 @@ def linear_cross_entropy(
     (metrics it takes from the reference); "triton" (CUDA tensors, or CPU tensors under Triton's
     interpreter); or "auto": Triton for CUDA tensors of bfloat16 or float32 where it is installed,
     eager on a CPU, or dense there if a function with few logits is compiled, else the reference.
-    Raises ValueError for shapes and dtypes that do not fit and
-    for an impl that cannot run here.
+    Raises ValueError for shapes and dtypes that do not fit and for an impl that cannot run here.
     Source: the target column is kept out of the row's sum, and exponentials are stored beside one
     centre per row, so that a softmax needs no second pass (compare Milakov, Gimelshein, "Online
     normalizer calculation for softmax", 2018).

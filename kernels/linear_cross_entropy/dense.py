@@ -55,7 +55,8 @@ def run(p: Problem) -> Outputs:
     far = flat.gather(1, entries.at) - entries.beside(top)  # of a target from the row's best
     others = flat.scatter(1, entries.at, -torch.inf).unflatten(1, (N, V))
     e, e_target = torch.exp(others - top[..., None]), torch.exp(far)
-    s_neg, s_pos = e.sum(2), entries.sums(e_target, N) if p.row is not None else e_target
+    # A hard target that does not count was taken out of its row, too, and goes back into the sum.
+    s_neg, s_pos = e.sum(2), e_target if p.row is None else entries.sums(e_target, N)
     s = s_neg + s_pos
     rest = entries.beside(s_pos) - e_target + entries.beside(s_neg)  # s - e of the target
     # log(1 + rest / e) keeps its digits where lse - z would cancel.

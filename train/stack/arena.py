@@ -30,8 +30,10 @@ class Tables:
     ) -> None:
         self._trained = {name: t.detach().requires_grad_() for name, t in trained.items()}
         self._frozen, self._order = frozen, order
-        self.params = {name: (self._trained | dict(frozen))[name] for name in order}
+        everything = {**self._trained, **frozen}
+        self.params = {name: everything[name] for name in order}
         self.first, self.second = first, second
+        self._moment_rows = _rows(first), _rows(second)
 
     def trained(self) -> dict[str, Tensor]:
         """Return the parameters that have gradients, by their names."""
@@ -48,7 +50,8 @@ class Tables:
 
     def rows(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Return parameters and moments as `adamw_step` takes them, [W, P] each."""
-        return _rows(self._trained), _rows(self.first), _rows(self.second)
+        # Not kept for the parameters: a compiled step writes to them as it reads them, by one view.
+        return _rows(self._trained), *self._moment_rows
 
 
 class Arena(Tables):

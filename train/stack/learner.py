@@ -101,7 +101,7 @@ class TokenLearner:
         batches = [self._task.parts(in_stage + i) for i in range(len(rates))]
         if self._replay is not None:
             self._replay(batches, rates)
-        elif len(self._steps) == 1:
+        elif len(self._steps) == 1:  # of the very tensors of the task, which the loss may know
             self._steps[0].each(batches, rates)
         else:
             tensors = tensors_of(batches)
