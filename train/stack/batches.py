@@ -1,7 +1,8 @@
 """What one step reads and predicts: segments for the model, targets for the loss."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +24,34 @@ class Part:
 
     segment: Segment
     targets: Tensor | Targets
+
+
+def tensors_of(batches: Sequence[Sequence[Part]]) -> list[Tensor]:
+    """Return every tensor of the parts, in a fixed order."""
+    found: list[Tensor] = []
+    for part in (part for parts in batches for part in parts):
+        targets = part.targets if isinstance(part.targets, Targets) else (part.targets,)
+        found += [getattr(part.segment, name) for name in _tensor_fields(part.segment)]
+        found += targets
+    return found
+
+
+def _tensor_fields(segment: Segment) -> list[str]:
+    return [f.name for f in fields(segment) if isinstance(getattr(segment, f.name), Tensor)]
+
+
+def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -> list[list[Part]]:
+    """Return the parts with other tensors, in the order of `tensors_of`."""
+    rest = iter(tensors)
+
+    def rebuilt(part: Part) -> Part:
+        own: dict[str, Any] = {name: next(rest) for name in _tensor_fields(part.segment)}
+        segment = replace(part.segment, **own)
+        if isinstance(part.targets, Targets):
+            return Part(segment, Targets(next(rest), next(rest), next(rest)))
+        return Part(segment, next(rest))
+
+    return [[rebuilt(part) for part in parts] for parts in batches]
 
 
 def gather_rows(table: Tensor, rows: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ from torch import Tensor
 from geomem.kernels import member_norm
 from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.compiled import Program
+from geomem.train.stack.batches import tensors_of, with_tensors
+from geomem.train.stack.compiled import Program, Repeated
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
-from geomem.train.stack.replay import GRAPH_STEPS, Replay, tensors_of, with_tensors
+from geomem.train.stack.replay import GRAPH_STEPS, Replay
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from geomem.train.stack.task import Task
@@ -91,7 +92,7 @@ class TokenLearner:
             # Evaluations, which have many shapes and are few, are not compiled.
             program = Program(Step.plain, on_cpu=self._on_cpu)
             for step in self._steps:
-                step.do = program
+                step.do = Repeated(program) if self._on_cpu else program
         for step in self._steps:
             step.start(stage, in_stage)
         self._stage = stage

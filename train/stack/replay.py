@@ -2,50 +2,19 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from geomem.kernels import Targets
-from geomem.models import Segment
-from geomem.train.stack.batches import Part
+from geomem.train.stack.batches import Part, tensors_of, with_tensors
 from geomem.train.stack.step import Step
 
 GRAPH_STEPS = 8  # steps of one graph; single steps end a block that is no multiple of it
 AHEAD = 2  # calls that the host may be ahead of the device
 WARM_CALLS = 3  # done without a graph first: kernels are compiled and libraries set up in them
-
-
-def tensors_of(batches: Sequence[Sequence[Part]]) -> list[Tensor]:
-    """Return every tensor of the parts, in a fixed order."""
-    found: list[Tensor] = []
-    for part in (part for parts in batches for part in parts):
-        targets = part.targets if isinstance(part.targets, Targets) else (part.targets,)
-        found += [getattr(part.segment, name) for name in _tensor_fields(part.segment)]
-        found += targets
-    return found
-
-
-def _tensor_fields(segment: Segment) -> list[str]:
-    return [f.name for f in fields(segment) if isinstance(getattr(segment, f.name), Tensor)]
-
-
-def with_tensors(batches: Sequence[Sequence[Part]], tensors: Sequence[Tensor]) -> list[list[Part]]:
-    """Return the parts with other tensors, in the order of `tensors_of`."""
-    rest = iter(tensors)
-
-    def rebuilt(part: Part) -> Part:
-        own: dict[str, Any] = {name: next(rest) for name in _tensor_fields(part.segment)}
-        segment = replace(part.segment, **own)
-        if isinstance(part.targets, Targets):
-            return Part(segment, Targets(next(rest), next(rest), next(rest)))
-        return Part(segment, next(rest))
-
-    return [[rebuilt(part) for part in parts] for parts in batches]
 
 
 @dataclass

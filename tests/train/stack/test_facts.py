@@ -6,8 +6,8 @@ import torch
 
 from geomem.models import draw, output_matrix
 from geomem.train.stack import Interrupted, train_stack
+from geomem.train.stack.batches import tensors_of, with_tensors
 from geomem.train.stack.build import build_model, build_task, initial_settings
-from geomem.train.stack.replay import tensors_of, with_tensors
 from tests.train.stack.test_stacks import _after, _series
 
 MODELS = {

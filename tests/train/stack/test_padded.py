@@ -95,11 +95,10 @@ def test_parameters_and_history_have_their_own_size(make_run):
 
 
 @pytest.mark.parametrize("recipe", ["mixed", "hardest"])
-def test_stacks_beside_others_and_in_pieces_are_the_same(make_run, monkeypatch, recipe):
+def test_stacks_beside_others_and_in_pieces_are_the_same(make_run, monkeypatch, uncompiled, recipe):
     """As they train where they are compiled; pieces go across the borders of stacks."""
     stacks = _stacks(make_run, [*ARMS, TREE], {"edge_batch": 7}, task=RECIPES[recipe])
     plain = train_stacks(stacks)
-    monkeypatch.setattr(learner, "Program", lambda function, on_cpu: function)
     monkeypatch.setattr(learner, "pieces", lambda *_: [slice(0, 1), slice(1, 4), slice(4, 6)])
     for found, wanted in zip(train_stacks(stacks, compile=True), plain, strict=True):
         _assert_alike(found, wanted)

@@ -92,11 +92,10 @@ EACH = [
 
 
 @pytest.mark.parametrize(("model", "recipe"), EACH)
-def test_a_stack_in_pieces_is_the_same_stack(make_run, monkeypatch, model, recipe):
+def test_a_stack_in_pieces_is_the_same_stack(make_run, monkeypatch, uncompiled, model, recipe):
     """As it trains where it is compiled; here step by step, without the compiler."""
     runs = _varied(make_run, MODELS[model], RECIPES[recipe], batch=7)
     whole = train_stack(runs)
-    monkeypatch.setattr(learner, "Program", lambda function, on_cpu: function)
     monkeypatch.setattr(learner, "PIECE_BYTES", 1)
     monkeypatch.setattr(learner, "GRAPH_STEPS", 2)
     divided = train_stack(runs, compile=True)

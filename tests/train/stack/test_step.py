@@ -6,9 +6,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from geomem.kernels.adamw_step import api as adamw
 from geomem.kernels.linear_cross_entropy import api as loss
+from geomem.train.stack.batches import tensors_of, with_tensors
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import Rates, Settings, stages_of
-from geomem.train.stack.replay import tensors_of, with_tensors
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 
