@@ -100,33 +100,38 @@ def _no_metrics(like: Tensor) -> _Metrics:
     return _Metrics(*(torch.full_like(like, -1, dtype=torch.int64) for _ in range(3)))
 
 
-def _metrics(others: Tensor, top: Tensor, entries: _Entries, z: Tensor, best: Tensor) -> _Metrics:
+def _metrics(
+    others: Tensor, top: Tensor, entries: _Entries, z: Tensor, best: Tensor, scratch: Tensor
+) -> _Metrics:
     """Metrics from the logits [K, rows, V] of other tokens than the targets, and their maximum.
 
     Where all targets are above that, nothing needs to be counted. What is not a number counts as
-    above: a diverged row is never right. z: the targets' scores, best: each row's highest.
+    above: a diverged row is never right. z: the targets' scores, best: each row's highest; scratch:
+    to be written over, like others.
     """
     worst, token = entries.row_worst(z), entries.best_token(z, best)
     none = worst == torch.inf
     found = _Metrics(token, torch.zeros_like(token), torch.zeros_like(token))
     rows = (~(top < worst) | none).any(0).nonzero()[:, 0]
     if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
-        found = _counted(others, top, worst, best, token)
+        found = _counted(others, top, worst, best, token, scratch)
     elif len(rows):
-        chosen = (t[:, rows] for t in (others, top, worst, best, token))
-        for whole, part in zip(found, _counted(*chosen), strict=True):
+        chosen = [t[:, rows] for t in (others, top, worst, best, token)]
+        counted = _counted(*chosen, torch.empty_like(chosen[0]))
+        for whole, part in zip(found, counted, strict=True):
             whole[:, rows] = part
     return _Metrics(found.argmax, *(t.masked_fill_(none, -1) for t in found[1:]))
 
 
-def _counted(others: Tensor, top: Tensor, worst: Tensor, best: Tensor, token: Tensor) -> _Metrics:
+def _counted(
+    others: Tensor, top: Tensor, worst: Tensor, best: Tensor, token: Tensor, scratch: Tensor
+) -> _Metrics:
     """Count the other tokens above each row's worst target and beside it, and find the first best.
 
     PyTorch's own argmax takes five times as long as these passes.
     """
     V = others.shape[2]
-    scratch = torch.le(others, worst[..., None], out=torch.empty_like(others))
-    rank = V - scratch.sum(2).long()
+    rank = V - torch.le(others, worst[..., None], out=scratch).sum(2).long()
     ties = torch.eq(others, worst[..., None], out=scratch).sum(2).long()
     countdown = torch.arange(V, 0, -1, dtype=others.dtype, device=others.device)
     first = torch.eq(others, top[..., None], out=scratch).mul_(countdown).amax(2)
@@ -186,6 +191,10 @@ class _Pass:
         total = self.entries.weight.sum(1, keepdim=True)
         self.total = total.clamp_(min=torch.finfo(torch.float32).tiny)
         self.de = self.embedding.new_empty(0)
+        # Memory that is given back and taken again chunk by chunk is cleared by the system each
+        # time, which takes longer than what is done with it.
+        self._held: Logits | None = None
+        self._scratch = self.embedding.new_empty(0)
 
     def run(self, step: int) -> Outputs:
         """Return the results and the gradients that are wanted, from `step` rows at a time."""
@@ -210,7 +219,7 @@ class _Pass:
         held.places().scatter_reduce_(1, index, out, "amin")
         top, best = held.logits.amax(2), entries.row_best(z)
         if self.p.metrics:
-            metrics = _metrics(held.logits, top, entries, z, best)
+            metrics = _metrics(held.logits, top, entries, z, best, self._scratch_like(held))
         else:
             metrics = _no_metrics(top)
         part = _rows(held, entries, z, torch.maximum(top, best))
@@ -221,13 +230,20 @@ class _Pass:
 
     def _logits(self, x: Tensor) -> Logits:
         K, N, _ = x.shape
-        held = logits_buffer(x, K, N, self.embedding.shape[1])
+        held = self._held
+        if held is None or held.logits.shape[1] != N:
+            held = self._held = logits_buffer(x, K, N, self.embedding.shape[1])
         torch.bmm(self.embedding, x.mT, out=held.logits.mT)
         if self.p.vocab_sizes is not None:
             columns = torch.arange(held.logits.shape[2], device=x.device)
             past = columns >= self.p.vocab_sizes[:, None, None]
             held.logits.masked_fill_(past, -torch.inf)
         return held
+
+    def _scratch_like(self, held: Logits) -> Tensor:
+        if self._scratch.shape != held.logits.shape:
+            self._scratch = torch.empty_like(held.logits)
+        return self._scratch
 
     def _gradients(self, dlogits: Tensor, x: Tensor, first: bool) -> Tensor:
         if self.p.want_de and first:
