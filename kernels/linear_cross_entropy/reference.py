@@ -116,8 +116,8 @@ def _metrics(
     if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
         found = _counted(others, top, worst, best, token, scratch)
     elif len(rows):
-        chosen = [t[:, rows] for t in (others, top, worst, best, token)]
-        counted = _counted(*chosen, torch.empty_like(chosen[0]))
+        o, t, w, b, own = (given[:, rows] for given in (others, top, worst, best, token))
+        counted = _counted(o, t, w, b, own, torch.empty_like(o))
         for whole, part in zip(found, counted, strict=True):
             whole[:, rows] = part
     return _Metrics(found.argmax, *(t.masked_fill_(none, -1) for t in found[1:]))
