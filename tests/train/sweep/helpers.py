@@ -61,6 +61,15 @@ class Sweeper:
             self.folder, request, loaded.execution, "geomem-train sweep again", quiet, FAKE
         )
 
+    @property
+    def starts(self):
+        """A file for `starts` of the fake worker: a line per stack in training."""
+        return self.tmp / "starts"
+
+    def is_training(self, stacks=2):
+        """Whether so many stacks began with the fake worker told of `starts`."""
+        return self.starts.exists() and self.starts.read_text().count("\n") == stacks
+
     def start(self, **environment):
         """A sweep in a process of its own."""
         code = (
@@ -114,7 +123,8 @@ class Sweeper:
         return self.folder.journal / f"{name}.jsonl"
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=120):
+    """Until it holds; the limit is only there to end."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -18,7 +18,7 @@ from geomem.train.packs import DiskError
 from geomem.train.sweep import engine
 from geomem.train.sweep.errors import EngineError, FolderError
 from geomem.train.sweep.worker import classify
-from tests.train.sweep.helpers import Sweeper
+from tests.train.sweep.helpers import Sweeper, wait_for
 
 
 class TestMemory:
@@ -137,18 +137,23 @@ class TestWorkers:
             assert b"Ready" in worker.stdout.readline()
             worker.send_signal(signal.SIGTERM)  # a batch system's: the driver decides
             worker.stdin.close()
-            assert worker.wait(5) == 0
+            assert worker.wait(60) == 0
 
 
 class TestSignals:
     def test_a_worker_that_does_not_listen_is_killed(self, sweeper, fake, monkeypatch, capfd):
         monkeypatch.setattr(engine, "_PATIENCE_SECONDS", 0.3)
         sweeper.write_grid(steps=1000)
-        fake(sleep=0.05, deaf=True)
-        timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.start()
+        fake(sleep=0.05, deaf=True, starts=str(sweeper.starts))
+
+        def stop():
+            wait_for(sweeper.is_training)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=stop)
+        thread.start()
         assert sweeper.run() == 75
-        timer.join()
+        thread.join()
         assert "SIGTERM: writing checkpoints" in capfd.readouterr().err
         assert sweeper.counts == {"pending": 8}
 

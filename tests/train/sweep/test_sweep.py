@@ -50,16 +50,14 @@ def test_noise_on_stdout_does_not_disturb(sweeper, fake):
     assert "a library greets" in (sweeper.folder.logs / "worker-1.log").read_text()
 
 
-def test_progress_without_a_terminal(sweeper, fake, capfd, monkeypatch):
-    monkeypatch.setattr("geomem.train.sweep.progress._LINE_SECONDS", 0.3)
-    fake(sleep=0.2)
+def test_progress_without_a_terminal(sweeper, capfd, monkeypatch):
+    monkeypatch.setattr("geomem.train.sweep.progress._LINE_SECONDS", 0)
     sweeper.run(quiet=False)
     err = capfd.readouterr().err
     lines = [line for line in err.splitlines() if "in training" in line]
     assert lines
     assert "\x1b" not in err
     assert "/8 runs" in lines[-1]
-    assert "median loss" in lines[-1]
 
 
 class TestChangedGrid:
