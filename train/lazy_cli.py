@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 
-DISK, INTERRUPTED = 74, 75
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -57,7 +56,7 @@ def run(cli: click.Command) -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("interrupted; the same command starts again", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
     except GeomemError as error:
         lines = [f"error: {error}", *getattr(error, "__notes__", ())]
         click.echo("\n".join(lines), err=True)
@@ -67,5 +66,5 @@ def run(cli: click.Command) -> None:
             raise
         click.echo(f"error: standard output: {error.strerror}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
-        sys.exit(DISK)
+        sys.exit(Exit.DISK)
     sys.exit(status if isinstance(status, int) else 0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from geomem.analysis.arrays import Floats
 from geomem.analysis.geometry import principal_components
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 
 Projection = Literal["pca", "umap"]
 NEIGHBOURS = 15
@@ -15,7 +15,7 @@ NEIGHBOURS = 15
 class MissingUmap(GeomemError):
     """UMAP was asked for and is not installed."""
 
-    exit_code = 2
+    exit_code = Exit.USAGE
 
     def __init__(self) -> None:
         super().__init__("this projection needs umap-learn: pip install 'geomem[umap]'")

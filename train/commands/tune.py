@@ -52,6 +52,7 @@ def command(
       geomem-train sweep grid.yaml --tuning here.json
     """
     from geomem.train.config import load_grid
+    from geomem.train.errors import Exit
     from geomem.train.sweep.folder import slug
     from geomem.train.sweep.plan import stack_key
     from geomem.train.sweep.progress import say
@@ -70,9 +71,9 @@ def command(
         say(f"cannot be trained: {text}")
     if report.interrupted:
         say(f"interrupted by {report.interrupted}; the same command goes on with {path}")
-        click.get_current_context().exit(75)
+        click.get_current_context().exit(Exit.INTERRUPTED)
     say(f"{path} is written; it counts where it is named: --tuning {path}")
-    click.get_current_context().exit(3 if report.failed else 0)
+    click.get_current_context().exit(Exit.SOME_FAILED if report.failed else Exit.DONE)
 
 
 def _show(device: str, shapes: "list[tuple[RunConfig, Shape]]") -> None:

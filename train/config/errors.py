@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 
 SHOWN_PROBLEMS = 10
 MAX_PROBLEMS = 1_000
@@ -28,7 +28,7 @@ class ConfigError(GeomemError):
     `problems` has them all, equal ones once; the text shows the first ten.
     """
 
-    exit_code = 2
+    exit_code = Exit.USAGE
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = list(dict.fromkeys(problems))

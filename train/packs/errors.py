@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 
 
 class PackError(GeomemError):
@@ -16,7 +16,7 @@ class PackError(GeomemError):
     that is known, so that the text can end with the command that does so.
     """
 
-    exit_code = 5
+    exit_code = Exit.DAMAGED
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ def packs_of(sweep: Path | None) -> Iterator[None]:
 class DiskError(GeomemError):
     """A file that could not be written. `needed` is its size in bytes, if that is known."""
 
-    exit_code = 74
+    exit_code = Exit.DISK
 
     def __init__(self, path: Path, cause: OSError, needed: int | None = None) -> None:
         self.path, self.errno, self.needed = path, cause.errno, needed

@@ -2,25 +2,25 @@
 
 from pathlib import Path
 
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 
 
 class UsageError(GeomemError):
     """A request that cannot be met as it was typed."""
 
-    exit_code = 2
+    exit_code = Exit.USAGE
 
 
 class InUseError(GeomemError):
     """Another driver works in the directory."""
 
-    exit_code = 4
+    exit_code = Exit.IN_USE
 
 
 class StoreError(GeomemError):
     """A sweep directory whose own files cannot be trusted. `line` counts from 1, 0 for none."""
 
-    exit_code = 5
+    exit_code = Exit.DAMAGED
 
     def __init__(self, path: Path, problem: str, line: int = 0) -> None:
         self.path, self.line = path, line
@@ -30,7 +30,7 @@ class StoreError(GeomemError):
 class FolderError(GeomemError):
     """A place that cannot be written to: a link, a file in the way, no permission, no space."""
 
-    exit_code = 74
+    exit_code = Exit.DISK
 
 
 class EngineError(GeomemError):

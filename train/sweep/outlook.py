@@ -1,7 +1,7 @@
 """What a sweep is carried out with, from its execution settings, the machine and a tuning file."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +10,11 @@ from geomem.train.config.execution import Execution
 from geomem.train.config.run import RunConfig
 from geomem.train.config.words import show_path
 from geomem.train.sweep.plan import stack_key
+from geomem.train.sweep.size import CHUNK_BYTES, member_bytes
 from geomem.train.sweep.sizing import Sizing, room_of
 from geomem.train.sweep.slots import Slots
 from geomem.train.sweep.tuning import FASTEST, Shape, Tuning, device_name, read_tuning, tuned
-from geomem.train.sweep.words import plural
+from geomem.train.sweep.words import plural, size
 
 
 class Outlook(NamedTuple):
@@ -24,12 +25,34 @@ class Outlook(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def look_ahead(execution: Execution, runs: Iterable[RunConfig], slots: Slots) -> Outlook:
+def look_ahead(execution: Execution, runs: Sequence[RunConfig], slots: Slots) -> Outlook:
     """Combine what was asked for with what was measured, if a tuning file is named.
 
     Of that file counts what was measured on this device; where it says nothing, memory decides.
     Raises ConfigError for a file that is missing or damaged.
     """
+    outlook = _sized(execution, runs, slots)
+    return outlook._replace(notes=(*outlook.notes, *_too_large(runs, slots)))
+
+
+def _too_large(runs: Sequence[RunConfig], slots: Slots) -> tuple[str, ...]:
+    """A note where runs exceed the device's memory even alone, if that is known."""
+    if not slots.memory:
+        return ()
+    alike: dict[tuple[int, ...], list[RunConfig]] = {}
+    for run in runs:  # of a grid share their sections
+        key = tuple(map(id, (run.graph, run.model, run.task, run.train)))
+        alike.setdefault(key, []).append(run)
+    needed = [(CHUNK_BYTES + member_bytes(group[0]), len(group)) for group in alike.values()]
+    large = [(count, of) for count, of in needed if count > slots.memory]
+    if not large:
+        return ()
+    text = f"{plural(sum(of for _, of in large), 'run')} may not fit: an estimate says up to"
+    most, has = size(max(large)[0]), size(slots.memory)
+    return (f"warning: {text} {most} each, and the {slots.device} has {has}",)
+
+
+def _sized(execution: Execution, runs: Sequence[RunConfig], slots: Slots) -> Outlook:
     untuned = Outlook(slots, Sizing(execution.stack, room_of(slots)))
     if execution.tuning is None:
         return untuned

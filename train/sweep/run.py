@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from geomem.train.config import RunConfig, read_config
 from geomem.train.config.execution import Execution
-from geomem.train.errors import GeomemError
+from geomem.train.errors import Exit, GeomemError
 from geomem.train.sweep.board import Board, Job
 from geomem.train.sweep.engine import WORKER, Engine, Means
 from geomem.train.sweep.events import Group
@@ -20,7 +20,6 @@ from geomem.train.sweep.slots import resolve_slots
 from geomem.train.sweep.state import State
 from geomem.train.sweep.store import current_packs
 from geomem.train.sweep.summary import (
-    INTERRUPTED,
     describe_counts,
     describe_failures,
     describe_packs,
@@ -56,7 +55,7 @@ def run_sweep(
                 return _drive(sweep, means, signal, again, quiet)
         except SecondSignal:
             say(f"{signal.name} again: stopped at once. The same command resumes:\n  {again}")
-            return INTERRUPTED
+            return Exit.INTERRUPTED
 
 
 def planner(means: Means, request: Request) -> Planner:
@@ -96,7 +95,7 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
         return _finish(sweep.folder, state, mine, again)
     say(f"interrupted by {signal.name}; {describe_counts(state.count(mine))}")
     say(f"The same command resumes:\n  {again}")
-    return INTERRUPTED
+    return Exit.INTERRUPTED
 
 
 def _keeps_parameters(sweep: Sweep) -> bool:

@@ -26,7 +26,8 @@ print(json.dumps([(gpu.name, gpu.total_memory) for gpu in found]))
 class Slots:
     """`count` workers on a device with `threads` CPU threads each; GPUs are shared in turn.
 
-    name: of the device, as people know it; memory: bytes of the smallest GPU, 0 if not known.
+    name: of the device, as people know it; memory: bytes of the smallest GPU, on a CPU of the
+    machine; 0 if not known.
     """
 
     device: Literal["cpu", "cuda"]
@@ -67,7 +68,7 @@ def resolve_slots(execution: Execution) -> Slots:
     room = len(found) if found else max(1, cores() // threads)
     count = room if execution.workers == "auto" else execution.workers
     if not found:
-        return Slots("cpu", count, threads, name=_cpu_name())
+        return Slots("cpu", count, threads, name=_cpu_name(), memory=_cpu_memory())
     names = dict.fromkeys(gpu.name for gpu in found.values())
     memory = min(gpu.memory for gpu in found.values())
     return Slots("cuda", count, threads, tuple(found), " and ".join(names), memory)
@@ -88,6 +89,13 @@ def _gpus() -> dict[str, _Gpu]:
     gpus = [_Gpu(*gpu) for gpu in json.loads(answer.stdout)] if answer.returncode == 0 else []
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return dict(zip(visible or map(str, range(len(gpus))), gpus, strict=False))
+
+
+def _cpu_memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return 0
 
 
 def _cpu_name() -> str:

@@ -4,19 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from geomem.train.errors import Exit
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.slots import Slots
 from geomem.train.sweep.state import STATUSES, State, Status
 from geomem.train.sweep.tally import Tally
 from geomem.train.sweep.words import duration, number, plural, printable, size
 
-DONE, SOME_FAILED, INTERRUPTED = 0, 3, 75
 _CAUSES = 8
 
 
-def exit_code(counts: Counter[Status]) -> int:
+def exit_code(counts: Counter[Status]) -> Exit:
     """Of a sweep, or of a shard of it, that trained all it had to."""
-    return SOME_FAILED if counts["failed"] or counts["diverged"] else DONE
+    return Exit.SOME_FAILED if counts["failed"] or counts["diverged"] else Exit.DONE
 
 
 def describe_counts(counts: Counter[Status]) -> str:

@@ -7,9 +7,11 @@ import pytest
 
 from geomem.train.config.execution import Execution
 from geomem.train.sweep import slots as slots_module
-from geomem.train.sweep.size import member_bytes
+from geomem.train.sweep.outlook import look_ahead
+from geomem.train.sweep.size import CHUNK_BYTES, member_bytes
 from geomem.train.sweep.sizing import CPU_ROOM, GPU_SHARE, Sizing, Tuned, room_of
 from geomem.train.sweep.slots import Slots, resolve_slots
+from geomem.train.sweep.words import size
 
 GIB = 2**30
 
@@ -74,8 +76,21 @@ def test_gpus_are_asked_for_elsewhere(monkeypatch, tmp_path):
     assert resolve_slots(Execution()).device == "cpu"
 
 
+def test_runs_that_exceed_the_memory_are_said_beforehand(make_run):
+    small, large = make_run(), make_run(model={"width": 4096, "layers": 12})
+    runs = [small, large, make_run(seed=1), large.model_copy(update={"seed": 1})]
+    needed = member_bytes(large) + CHUNK_BYTES
+    tight, wide = (Slots("cpu", 1, 1, memory=needed + more) for more in (-1, 0))
+    (note,) = look_ahead(Execution(), runs, tight).notes
+    assert note.startswith("warning: 2 runs may not fit: an estimate says up to ")
+    assert f"{size(needed)} each, and the cpu has {size(needed - 1)}" in note
+    assert look_ahead(Execution(), runs, wide).notes == ()
+    assert look_ahead(Execution(), runs, Slots("cuda", 1, 1)).notes == ()
+
+
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_cpu_has_a_name(workers):
+def test_a_cpu_has_a_name_and_memory(workers):
     slots = resolve_slots(Execution(device="cpu", workers=workers))
-    assert (slots.count, slots.memory) == (workers, 0)
+    assert slots.count == workers
+    assert 2**28 < slots.memory < 2**50
     assert "core" in slots.name
