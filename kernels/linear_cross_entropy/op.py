@@ -26,15 +26,14 @@ def linear_cross_entropy(
     row_weights: Tensor | None,
     vocab_sizes: Tensor | None,
     metrics: bool,
+    hits_only: bool,
     want_dx: bool,
     want_de: bool,
     impl: str,
 ) -> _Tensors:
     """Fields of Problem in, fields of Outputs out; impl as `implementation` names it."""
-    problem = Problem(
-        x, embedding, row, token, weight, row_weights, vocab_sizes, metrics, want_dx, want_de
-    )
-    out = _run(problem, impl)
+    lists, wants = (row, token, weight), (metrics, hits_only, want_dx, want_de)
+    out = _run(Problem(x, embedding, *lists, row_weights, vocab_sizes, *wants), impl)
     if out.rank is out.argmax:  # which an operator must not return twice
         out = out._replace(rank=out.rank.clone(), ties=out.ties.clone())
     return tuple(out)  # type: ignore[return-value]
@@ -61,14 +60,14 @@ def _(*arguments: Any) -> _Tensors:
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     results = Outputs(*output)
-    ctx.dtypes, ctx.want = (inputs[0].dtype, inputs[1].dtype), inputs[8:10]
+    ctx.dtypes, ctx.want = (inputs[0].dtype, inputs[1].dtype), inputs[9:11]
     ctx.save_for_backward(results.dx, results.de)
     ctx.mark_non_differentiable(*results[1:])
     ctx.set_materialize_grads(False)
 
 
 def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-    rest = (None,) * 9
+    rest = (None,) * 10
     if grads[0] is None:
         return None, None, *rest
     return *_scaled(ctx, grads[0]), *rest

@@ -11,7 +11,8 @@ class Problem(NamedTuple):
     """One call: hard targets (row and weight are None, M = N) or a list of weighted ones.
 
     x: [K, N, D]; embedding: [K, V, D]; row, token: int64 [K, M]; weight: [K, M];
-    row_weights: [K, N] or None; vocab_sizes: int64 [K] or None.
+    row_weights: [K, N] or None; vocab_sizes: int64 [K] or None; hits_only: see `metrics` of the
+    public function, "hits"; what is cheap to count may be counted then, too.
     """
 
     x: Tensor
@@ -22,6 +23,7 @@ class Problem(NamedTuple):
     row_weights: Tensor | None
     vocab_sizes: Tensor | None
     metrics: bool
+    hits_only: bool
     want_dx: bool
     want_de: bool
 

@@ -9,6 +9,8 @@ second line is -q s_neg / s without cancellation: a memorising model lives at e_
 The gradients are made in the forward pass, while a chunk's logits are in the cache.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -101,26 +103,39 @@ def _no_metrics(like: Tensor) -> _Metrics:
 
 
 def _metrics(
-    others: Tensor, top: Tensor, entries: _Entries, z: Tensor, best: Tensor, scratch: Tensor
+    others: Tensor,
+    top: Tensor,
+    entries: _Entries,
+    z: Tensor,
+    best: Tensor,
+    scratch: Callable[[], Tensor],
+    hits_only: bool,
 ) -> _Metrics:
     """Metrics from the logits [K, rows, V] of other tokens than the targets, and their maximum.
 
-    Where all targets are above that, nothing needs to be counted. What is not a number counts as
-    above: a diverged row is never right. z: the targets' scores, best: each row's highest; scratch:
-    to be written over, like others.
+    Where all targets are above that, nothing needs to be counted; for hits alone, nothing but where
+    the best is equal. What is not a number counts as above: a diverged row is never right. z: the
+    targets' scores, best: each row's highest; scratch: gives what may be written over, like others.
     """
     worst, token = entries.row_worst(z), entries.best_token(z, best)
     none = worst == torch.inf
-    found = _Metrics(token, torch.zeros_like(token), torch.zeros_like(token))
-    rows = (~(top < worst) | none).any(0).nonzero()[:, 0]
+    found = _hits(top, worst, best, token)
+    unclear = top == best if hits_only else ~(top < worst) | none
+    rows = unclear.any(0).nonzero()[:, 0]
     if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
-        found = _counted(others, top, worst, best, token, scratch)
+        found = _counted(others, top, worst, best, token, scratch())
     elif len(rows):
         o, t, w, b, own = (given[:, rows] for given in (others, top, worst, best, token))
         counted = _counted(o, t, w, b, own, torch.empty_like(o))
         for whole, part in zip(found, counted, strict=True):
             whole[:, rows] = part
     return _Metrics(found.argmax, *(t.masked_fill_(none, -1) for t in found[1:]))
+
+
+def _hits(top: Tensor, worst: Tensor, best: Tensor, token: Tensor) -> _Metrics:
+    """Argmax where a target is above the others, and as rank whether not all targets are."""
+    rank = (~(top < worst)).long()
+    return _Metrics(token.masked_fill(~(top < best), -1), rank, torch.zeros_like(rank))
 
 
 def _counted(
@@ -219,7 +234,8 @@ class _Pass:
         held.places().scatter_reduce_(1, index, out, "amin")
         top, best = held.logits.amax(2), entries.row_best(z)
         if self.p.metrics:
-            metrics = _metrics(held.logits, top, entries, z, best, self._scratch_like(held))
+            scratch = partial(self._scratch_like, held)
+            metrics = _metrics(held.logits, top, entries, z, best, scratch, self.p.hits_only)
         else:
             metrics = _no_metrics(top)
         part = _rows(held, entries, z, torch.maximum(top, best))

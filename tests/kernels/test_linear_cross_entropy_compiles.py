@@ -22,7 +22,7 @@ def _problem(N, V, dtype, options):
     if options:
         lists = several(2, N, V)
         rest = torch.ones(2, N), torch.tensor([V, V])
-    return Problem(x, e, *lists, *rest, True, True, True)
+    return Problem(x, e, *lists, *rest, True, False, True, True)
 
 
 def _costs(monkeypatch, N, V, dtype, options):

@@ -70,9 +70,39 @@ def test_rows_with_other_tokens_above_their_targets_are_found_among_the_rest(wro
     assert torch.equal(result.argmax, logits.argmax(-1))
 
 
-def test_a_diverged_row_is_never_right():
+@pytest.mark.parametrize("lifted", [0.0, 1.5, 10.0])  # targets best by chance, mostly, throughout
+@pytest.mark.parametrize("kind", ["hard", "several"])
+def test_hits_tell_what_the_counts_tell(lifted, kind):
+    """Scores of small integers, but for what targets are lifted by: many are equal."""
+    g = torch.Generator().manual_seed(2)
+    noise = torch.randint(-2, 3, (2, 40, 30), generator=g).float()
+    t = several(2, 40, 30) if kind == "several" else torch.randint(-1, 30, (2, 40), generator=g)
+    is_target = torch.zeros(2, 40, 31, dtype=torch.bool)
+    if isinstance(t, Targets):
+        k = torch.arange(2)[:, None].expand_as(t.row)
+        is_target[k, t.row, torch.where(t.row < 0, 30, t.token)] = True
+    else:
+        is_target.scatter_(2, torch.where(t < 0, 30, t)[..., None], True)
+    is_target = is_target[..., :30]
+    e = (noise + lifted * is_target).mT.contiguous()  # of an identity: the scores themselves
+    x = torch.eye(40).expand(2, 40, 40).contiguous()
+    whole = linear_cross_entropy(x, e, t, metrics=True)
+    hits = linear_cross_entropy(x, e, t, metrics="hits")
+    right = is_target.gather(2, whole.argmax[..., None])[..., 0]
+    assert torch.equal(hits.argmax[right], whole.argmax[right])
+    wrong = hits.argmax[~right]
+    assert not is_target[~right].gather(1, wrong.clamp(min=0)[:, None])[wrong >= 0].any()
+    assert torch.equal((hits.rank == 0) & (hits.ties == 0), (whole.rank == 0) & (whole.ties == 0))
+    assert torch.equal(hits.rank < 0, whole.rank < 0)
+    assert right.float().mean() > 0
+    assert torch.equal(hits.row_loss, whole.row_loss)
+
+
+@pytest.mark.parametrize("metrics", [True, "hits"])
+def test_a_diverged_row_is_never_right(metrics):
     x, e, t = inputs(1, 2, 9, 4, torch.float32)
     x[0, 1] = torch.nan
-    result = linear_cross_entropy(x, e, t, metrics=True)
+    result = linear_cross_entropy(x, e, t, metrics=metrics)
     assert result.rank[0, 1] > 0
+    assert result.argmax[0, 1] == -1
     assert result.row_loss[0, 0].isfinite()

@@ -80,7 +80,7 @@ def test_operator(metrics, impl):
     targets = several(2, 5, 9)
     weights, sizes = torch.rand(2, 5), torch.tensor([9, 8])
     for lists in ((None, t, None), targets):
-        arguments = x, e, *lists, weights, sizes, metrics, True, True, impl
+        arguments = x, e, *lists, weights, sizes, metrics, metrics, True, True, impl
         opcheck(op.linear_cross_entropy, arguments)
 
 

@@ -13,7 +13,7 @@ from tests.kernels.loss_cases import inputs, ours, several
 
 def slots_for(x, e, t, weights=None):
     lists = t if isinstance(t, Targets) else (None, t, None)
-    return slots.slots_of(Problem(x, e, *lists, weights, None, False, True, True))
+    return slots.slots_of(Problem(x, e, *lists, weights, None, False, False, True, True))
 
 
 def test_a_row_has_slots_for_its_targets_and_repeats_the_first():
@@ -99,5 +99,7 @@ def test_inference_mode():
     x, e, _ = inputs(2, 5, 9, 4, torch.float32)
     expected = ours(x, e, several(2, 5, 9))[0].loss
     with torch.inference_mode():
-        found = eager.run(Problem(x, e, *several(2, 5, 9), None, None, False, False, False)).loss
+        found = eager.run(
+            Problem(x, e, *several(2, 5, 9), None, None, False, False, False, False)
+        ).loss
     assert torch.equal(found, expected)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -160,14 +160,14 @@ def predict(
     params: dict[str, Tensor],
     parts: Sequence[Part],
     dropout: Dropout | None = None,
-    metrics: bool = False,
+    metrics: bool | Literal["hits"] = False,
     products: torch.dtype | None = None,
     vocab_sizes: Tensor | None = None,
 ) -> LinearCrossEntropy:
     """Run the model over the parts and score their targets; rows follow the parts in order.
 
-    products: type in which hidden states are scored; null for that which they have. vocab_sizes:
-    int64 [K], how many tokens each member knows, if not all of the model's.
+    metrics: as of the loss; products: type in which hidden states are scored; null for that which
+    they have. vocab_sizes: int64 [K], how many tokens each member knows, if not all of the model's.
     """
     hidden = model.hidden(params, [part.segment for part in parts], dropout)
     targets = join_targets(parts)

@@ -39,7 +39,7 @@ def _evaluate_edges(model: Model, params: dict[str, Tensor], tables: Tables) -> 
     sums: list[Tensor] = []
     for first in range(0, tables.edges.prefixes.shape[1], step):
         part = edge_part(tables, first, first + step)
-        result = predict(model, params, [part], metrics=True, vocab_sizes=known)
+        result = predict(model, params, [part], metrics="hits", vocab_sizes=known)
         assert not isinstance(part.targets, Tensor)
         row, token, _ = part.targets
         hits = (result.argmax.gather(1, row.clamp(min=0)) == token) & (row >= 0)
@@ -63,9 +63,10 @@ def _evaluate_paths(model: Model, params: dict[str, Tensor], tables: Tables) -> 
     for first in range(0, P, step):
         rows = torch.arange(first, min(P, first + step), device=paths.tokens.device)
         part = path_part(tables, rows.expand(K, -1))
-        result = predict(model, params, [part], metrics=True, vocab_sizes=known)
+        result = predict(model, params, [part], metrics="hits", vocab_sizes=known)
         assert isinstance(part.targets, Tensor)
-        rights.append(result.argmax.eq(part.targets).view(K, -1, length))
+        right = result.argmax.eq(part.targets) & (part.targets >= 0)  # of no target it may be -1
+        rights.append(right.view(K, -1, length))
         losses.append(result.row_loss.view(K, -1, length))
     right, loss = torch.cat(rights, 1), torch.cat(losses, 1)
     held_out = gather_rows(right, paths.held_out)

@@ -110,7 +110,7 @@ class FactsTask:
         step = max(1, CHUNK_ELEMENTS // (K * D * strings * self.context))
         for first in range(0, N, step):
             part = self._of_subjects(first, min(N, first + step))
-            result = predict(model, params, [part], metrics=True)
+            result = predict(model, params, [part], metrics="hits")
             assert isinstance(part.targets, Tensor)
             right = result.argmax == part.targets
             shape = (K, strings, -1, self._targets)

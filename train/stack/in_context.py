@@ -65,7 +65,7 @@ class InContextTask:
         sums: list[Tensor] = []
         for first in range(0, self._tests, self._batch):  # no more memory than a step takes
             examples = self._test.draw(first, min(self._batch, self._tests - first))
-            result = predict(model, params, [self._part(examples)], metrics=True)
+            result = predict(model, params, [self._part(examples)], metrics="hits")
             right = result.argmax.view_as(examples.targets).eq(examples.targets).float()
             whole, loss = right.amin(2).sum(1), result.row_loss.sum(1) / right.shape[2]
             sums.append(torch.stack([loss, whole, *right.sum(1).unbind(1)]))
