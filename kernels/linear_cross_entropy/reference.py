@@ -98,53 +98,56 @@ class _Metrics(NamedTuple):
     ties: Tensor
 
 
+class _Scores(NamedTuple):
+    """others: logits [K, rows, V] of other tokens than the targets; the rest is [K, rows].
+
+    top: maximum of the others; worst, best: lowest and highest of the targets; token: the best.
+    """
+
+    others: Tensor
+    top: Tensor
+    worst: Tensor
+    best: Tensor
+    token: Tensor
+
+
 def _no_metrics(like: Tensor) -> _Metrics:
     return _Metrics(*(torch.full_like(like, -1, dtype=torch.int64) for _ in range(3)))
 
 
-def _metrics(
-    others: Tensor,
-    top: Tensor,
-    entries: _Entries,
-    z: Tensor,
-    best: Tensor,
-    scratch: Callable[[], Tensor],
-    hits_only: bool,
-) -> _Metrics:
-    """Metrics from the logits [K, rows, V] of other tokens than the targets, and their maximum.
+def _metrics(scores: _Scores, scratch: Callable[[], Tensor], hits_only: bool) -> _Metrics:
+    """Metrics of rows; the memory that scratch gives, like that of the logits, is written over.
 
-    Where all targets are above that, nothing needs to be counted; for hits alone, nothing but where
-    the best is equal. What is not a number counts as above: a diverged row is never right. z: the
-    targets' scores, best: each row's highest; scratch: gives what may be written over, like others.
+    Where all targets are on top, nothing needs to be counted; for hits alone, nothing but where the
+    best has its equal. What is not a number counts as above: a diverged row is never right.
     """
-    worst, token = entries.row_worst(z), entries.best_token(z, best)
-    none = worst == torch.inf
-    found = _hits(top, worst, best, token)
-    unclear = top == best if hits_only else ~(top < worst) | none
+    none = scores.worst == torch.inf
+    found = _hits(scores)
+    unclear = scores.top == scores.best if hits_only else ~(scores.top < scores.worst) | none
     rows = unclear.any(0).nonzero()[:, 0]
     if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
-        found = _counted(others, top, worst, best, token, scratch())
+        found = _counted(scores, scratch())
     elif len(rows):
-        o, t, w, b, own = (given[:, rows] for given in (others, top, worst, best, token))
-        counted = _counted(o, t, w, b, own, torch.empty_like(o))
+        chosen = _Scores(*(given[:, rows] for given in scores))
+        counted = _counted(chosen, torch.empty_like(chosen.others))
         for whole, part in zip(found, counted, strict=True):
             whole[:, rows] = part
     return _Metrics(found.argmax, *(t.masked_fill_(none, -1) for t in found[1:]))
 
 
-def _hits(top: Tensor, worst: Tensor, best: Tensor, token: Tensor) -> _Metrics:
+def _hits(scores: _Scores) -> _Metrics:
     """Argmax where a target is above the others, and as rank whether not all targets are."""
+    _, top, worst, best, token = scores
     rank = (~(top < worst)).long()
     return _Metrics(token.masked_fill(~(top < best), -1), rank, torch.zeros_like(rank))
 
 
-def _counted(
-    others: Tensor, top: Tensor, worst: Tensor, best: Tensor, token: Tensor, scratch: Tensor
-) -> _Metrics:
+def _counted(scores: _Scores, scratch: Tensor) -> _Metrics:
     """Count the other tokens above each row's worst target and beside it, and find the first best.
 
     PyTorch's own argmax takes five times as long as these passes.
     """
+    others, top, worst, best, token = scores
     V = others.shape[2]
     rank = V - torch.le(others, worst[..., None], out=scratch).sum(2).long()
     ties = torch.eq(others, worst[..., None], out=scratch).sum(2).long()
@@ -234,8 +237,9 @@ class _Pass:
         held.places().scatter_reduce_(1, index, out, "amin")
         top, best = held.logits.amax(2), entries.row_best(z)
         if self.p.metrics:
-            scratch = partial(self._scratch_like, held)
-            metrics = _metrics(held.logits, top, entries, z, best, scratch, self.p.hits_only)
+            worst, token = entries.row_worst(z), entries.best_token(z, best)
+            scores = _Scores(held.logits, top, worst, best, token)
+            metrics = _metrics(scores, partial(self._scratch_like, held), self.p.hits_only)
         else:
             metrics = _no_metrics(top)
         part = _rows(held, entries, z, torch.maximum(top, best))
