@@ -47,9 +47,12 @@ class Browser:
         self._process.wait(PATIENCE)
 
     def _attach(self):
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(target for target in targets if target["type"] == "page")
-        attached = {"targetId": page["targetId"], "flatten": True}
+        end, pages = time.monotonic() + PATIENCE, []
+        while not pages:
+            assert time.monotonic() < end, "the browser has no tab"
+            targets = self.call("Target.getTargets")["targetInfos"]
+            pages = [target for target in targets if target["type"] == "page"]
+        attached = {"targetId": pages[0]["targetId"], "flatten": True}
         self._session = self.call("Target.attachToTarget", **attached)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
@@ -93,7 +96,9 @@ class Browser:
         """Load a file and wait until it is there."""
         self._loaded = False
         self.call("Page.navigate", url=path.as_uri())
-        while not self._loaded:
+        url = json.dumps(path.as_uri())
+        here = f"document.URL === {url} && document.readyState === 'complete'"
+        while not (self._loaded and self.run(here)):  # it may be told of the empty tab first
             self._note(self._next())
 
     def run(self, expression):

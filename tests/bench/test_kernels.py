@@ -80,13 +80,14 @@ class _Op(LinearCrossEntropyOp):
 
 def _run(monkeypatch, *variants, **request):
     monkeypatch.setitem(OPS, "linear_cross_entropy", lambda: _Op(*variants))
-    asked = {"ops": ("linear_cross_entropy",), "device": "cpu", "smoke": True, **request}
-    result = kernels.run(kernels.Request(**asked), say=lambda line: None)
+    asked = {"ops": ("linear_cross_entropy",), "device": "cpu", "smoke": True, "seconds": 1e6}
+    result = kernels.run(kernels.Request(**asked, **request), say=lambda line: None)
     return result, {row.variant: row for row in result.rows}
 
 
 def test_the_command_leaves_tables_pictures_and_json(tmp_path):
     arguments = ["kernels", "--all", "--smoke", "--device", "cpu", "--out", str(tmp_path)]
+    arguments += ["--seconds", "1e6"]
     outcome = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert outcome.exit_code == 0
     saved = json.loads((tmp_path / "kernels.json").read_text())

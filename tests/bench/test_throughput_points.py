@@ -66,7 +66,7 @@ def test_a_sweep_that_fails_says_so(monkeypatch):
 
 
 def test_mamba_is_what_the_kernels_benchmark_says():
-    result = run(Request(["mamba"], "cpu", smoke=True, seconds=240), say=lambda line: None)
+    result = run(Request(["mamba"], "cpu", smoke=True, seconds=1e6), say=lambda line: None)
     rows = {row.contestant: row for row in result.rows}
     assert rows["geomem"].figures["geomem_over_it"] == 1
     peer = rows["transformers slow path"]

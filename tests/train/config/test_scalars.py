@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomem.train.config.errors import Mark
@@ -58,16 +58,19 @@ def test_zero_has_one_form():
     assert str(resolve("0e5")) == "0.0"
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**30), 10**30))
 def test_integers_round_trip(value):
     assert resolve(str(value)) == value
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_round_trip(value):
     assert resolve(repr(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
 def test_quoted_text_round_trips(value):
     assert read(json.dumps(value, ensure_ascii=False)) == value
@@ -81,6 +84,7 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_flow_collections_round_trip(value):
     assert read(json.dumps(value, ensure_ascii=False)) == value

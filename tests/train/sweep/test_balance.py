@@ -84,6 +84,7 @@ def test_any_division_ends_no_later_and_is_possible(loads, slots):
         assert finishes(loads, parts, slots)[-1] <= finishes(loads, before, slots)[-1]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 16), st.integers(1, 60))
 def test_without_launches_any_number_of_runs_is_even(slots, stacks):
     loads = [Load(1024 * stacks, 0, 1)]

@@ -192,8 +192,13 @@ class TestDisk:
             sweeper.run()
         fake()
         before = set(sweeper.state.commits)
-        with sweeper.start() as process:
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (5000, 5000))
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+        try:
+            process = sweeper.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with process:
             err = process.stderr.read()
         assert process.returncode == 74
         assert "File too large; " in err

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 
@@ -77,17 +78,17 @@ def test_the_driver_dies_at_random_times(long, expected):
     chance = random.Random(0)
     kills = 0
     long.write_grid(steps=40, save=0.05)
-    for _ in range(6):
+    while kills < 3:
         with long.start(FAKE_CONTROL=control(sleep=0.04)) as process:
             try:
                 process.communicate(timeout=chance.uniform(0.4, 1.1))
-                break
+                shutil.rmtree(long.out)  # it was faster than this test: from the start
+                continue
             except subprocess.TimeoutExpired:
                 workers = children_of(process.pid)
                 process.kill()
                 kills += 1
         wait_for(lambda pids=workers: not any(map(alive, pids)))
-    assert kills >= 2
     check_whole(long, expected)
 
 
