@@ -59,15 +59,15 @@ def _(*arguments: Any) -> _Tensors:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    results = Outputs(*output)
-    ctx.dtypes, ctx.want = (inputs[0].dtype, inputs[1].dtype), inputs[9:11]
+    p, results = Problem(*inputs[:-1]), Outputs(*output)
+    ctx.dtypes, ctx.want = (p.x.dtype, p.embedding.dtype), (p.want_dx, p.want_de)
     ctx.save_for_backward(results.dx, results.de)
     ctx.mark_non_differentiable(*results[1:])
     ctx.set_materialize_grads(False)
 
 
 def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-    rest = (None,) * 10
+    rest = (None,) * (len(Problem._fields) - 1)
     if grads[0] is None:
         return None, None, *rest
     return *_scaled(ctx, grads[0]), *rest

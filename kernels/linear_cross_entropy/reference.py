@@ -9,8 +9,6 @@ second line is -q s_neg / s without cancellation: a memorising model lives at e_
 The gradients are made in the forward pass, while a chunk's logits are in the cache.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -115,8 +113,8 @@ def _no_metrics(like: Tensor) -> _Metrics:
     return _Metrics(*(torch.full_like(like, -1, dtype=torch.int64) for _ in range(3)))
 
 
-def _metrics(scores: _Scores, scratch: Callable[[], Tensor], hits_only: bool) -> _Metrics:
-    """Metrics of rows; the memory that scratch gives, like that of the logits, is written over.
+def _metrics(scores: _Scores, scratch: Tensor, hits_only: bool) -> _Metrics:
+    """Metrics of rows; scratch, like the logits, is memory to be written over.
 
     Where all targets are on top, nothing needs to be counted; for hits alone, nothing but where the
     best has its equal. What is not a number counts as above: a diverged row is never right.
@@ -126,7 +124,7 @@ def _metrics(scores: _Scores, scratch: Callable[[], Tensor], hits_only: bool) ->
     unclear = scores.top == scores.best if hits_only else ~(scores.top < scores.worst) | none
     rows = unclear.any(0).nonzero()[:, 0]
     if 3 * len(rows) > len(none[0]):  # a choice of rows costs three times as much for each
-        found = _counted(scores, scratch())
+        found = _counted(scores, scratch)
     elif len(rows):
         chosen = _Scores(*(given[:, rows] for given in scores))
         counted = _counted(chosen, torch.empty_like(chosen.others))
@@ -239,7 +237,7 @@ class _Pass:
         if self.p.metrics:
             worst, token = entries.row_worst(z), entries.best_token(z, best)
             scores = _Scores(held.logits, top, worst, best, token)
-            metrics = _metrics(scores, partial(self._scratch_like, held), self.p.hits_only)
+            metrics = _metrics(scores, self._scratch_like(held), self.p.hits_only)
         else:
             metrics = _no_metrics(top)
         part = _rows(held, entries, z, torch.maximum(top, best))
