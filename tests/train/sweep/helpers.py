@@ -66,9 +66,9 @@ class Sweeper:
         """A file for `starts` of the fake worker: a line per stack in training."""
         return self.tmp / "starts"
 
-    def is_training(self, stacks=2):
-        """Whether so many stacks began with the fake worker told of `starts`."""
-        return self.starts.exists() and self.starts.read_text().count("\n") == stacks
+    def is_training(self):
+        """Whether both stacks began with the fake worker told of `starts`."""
+        return self.starts.exists() and self.starts.read_text().count("\n") == 2
 
     def start(self, **environment):
         """A sweep in a process of its own."""
@@ -123,9 +123,9 @@ class Sweeper:
         return self.folder.journal / f"{name}.jsonl"
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition):
     """Until it holds; the limit is only there to end."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)

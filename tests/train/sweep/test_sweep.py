@@ -9,6 +9,7 @@ from geomem.train.packs import open_pack
 from geomem.train.sweep.errors import FolderError, UsageError
 from geomem.train.sweep.folder import slug
 from geomem.train.sweep.lock import Shard
+from geomem.train.sweep.tally import Tally
 from tests.train.sweep.helpers import Sweeper
 
 
@@ -51,6 +52,14 @@ def test_noise_on_stdout_does_not_disturb(sweeper, fake):
 
 
 def test_progress_without_a_terminal(sweeper, capfd, monkeypatch):
+    """A line for each report, as several may come before the driver's next turn."""
+    stepped = Tally.stepped
+
+    def told(tally, *report):
+        stepped(tally, *report)
+        tally.tick()
+
+    monkeypatch.setattr(Tally, "stepped", told)
     monkeypatch.setattr("geomem.train.sweep.progress._LINE_SECONDS", 0)
     sweeper.run(quiet=False)
     err = capfd.readouterr().err
@@ -58,6 +67,7 @@ def test_progress_without_a_terminal(sweeper, capfd, monkeypatch):
     assert lines
     assert "\x1b" not in err
     assert "/8 runs" in lines[-1]
+    assert any("median loss" in line for line in lines)
 
 
 class TestChangedGrid:
