@@ -22,13 +22,11 @@ from geomem.kernels.linear_cross_entropy.slots import Several, Slots, constant, 
 from geomem.kernels.linear_cross_entropy.workspace import (
     Chunk,
     add_product,
+    cpu_division,
     divided,
-    division,
     logits_buffer,
 )
 
-CHUNK_LOGITS = 1 << 20  # held at a time, or ROWS rows
-ROWS = 64  # of a chunk, or a multiple: of 52, products and sums take 1.3 times as long
 FAR = 64.0  # nats
 LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp
 LN_2 = 0.6931471805599453
@@ -58,7 +56,8 @@ def _solve(p: Problem, slots: Slots) -> tuple[Outputs, Tensor]:
     """Return the results, and log s of every row."""
     (K, N, _), V, dtype = p.x.shape, p.embedding.shape[1], acc_dtype(p.x.dtype)
     inputs = _Inputs(p.x.to(dtype), p.embedding.to(p.x.dtype).to(dtype), slots, p.vocab_sizes)
-    made = (_at_once if K * N * V <= CHUNK_LOGITS else _by_chunks)(p, inputs)
+    chunk = cpu_division(K, N, V)
+    made = _at_once(p, inputs) if chunk == (K, N) else _by_chunks(p, inputs, *chunk)
     loss = made.row_loss.sum(1).div_(slots.mass)
     none = p.token.new_full((K, N), -1)
     out = Outputs(loss, made.row_loss, made.lse, none, none, none, made.dx.to(p.x.dtype), made.de)
@@ -96,11 +95,11 @@ def _at_once(p: Problem, inputs: _Inputs) -> _Made:
     return _Made(row_loss, lse, log_s, dx, de)
 
 
-def _by_chunks(p: Problem, inputs: _Inputs) -> _Made:
+def _by_chunks(p: Problem, inputs: _Inputs, members: int, rows: int) -> _Made:
     (K, N, D), V, new = inputs.x.shape, inputs.embedding.shape[1], inputs.x.new_empty
     dx, de = new((K, N, D) if p.want_dx else 0), new((K, V, D) if p.want_de else 0)
     made = _Made(new(K, N), new(K, N), new(K, N), dx, de)
-    for at in divided(K, N, *division(K, N, V, CHUNK_LOGITS, ROWS, ROWS)):
+    for at in divided(K, N, members, rows):
         k, n = slice(at.k, at.k_end), slice(at.n, at.n_end)
         part = inputs.part(at)
         made.row_loss[k, n], made.lse[k, n], made.log_s[k, n], e, factor = _rows(part)

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.linear_cross_entropy.problem import Outputs, Problem, acc_dtype, of_members
-from geomem.kernels.linear_cross_entropy.workspace import Logits, division, logits_buffer
+from geomem.kernels.linear_cross_entropy.workspace import Logits, cpu_division, logits_buffer
 
-CHUNK_LOGITS = 1 << 20  # logits held at a time
-ROWS = 64  # of a chunk, or a multiple: the maximum of 52 rows takes ten times as long on a CPU
 LOG2_E = 1.4426950408889634  # exp2 is four times as fast as exp, and has no slow arguments
 
 
@@ -283,7 +281,7 @@ def _index(entries: _Entries, logits: Tensor) -> Tensor:
 def run(p: Problem) -> Outputs:
     """Solve a problem; the specification of every other implementation."""
     (K, N, _), V = p.x.shape, p.embedding.shape[1]
-    members, rows = division(K, N, V, CHUNK_LOGITS, ROWS, ROWS)
+    members, rows = cpu_division(K, N, V)
     groups = [of_members(p, slice(k, k + members)) for k in range(0, K, members)]
     found = [_Pass(group).run(rows) for group in groups]
     return found[0] if len(found) == 1 else Outputs(*map(torch.cat, zip(*found, strict=True)))

@@ -31,6 +31,8 @@ FLOOR = 768  # rows of a member
 BLOCK = 128  # chunks begin at multiples of every tile's rows
 LINE = 64  # elements to which rows of a workspace are padded
 VECTOR = 64  # elements; a multiple of what any processor takes at a time
+CPU_LOGITS = 1 << 20  # held at a time, or CPU_ROWS rows
+CPU_ROWS = 64  # of a chunk, or a multiple: 52 take 1.3 times as long, their maxima ten times
 
 
 class Logits(NamedTuple):
@@ -92,6 +94,11 @@ def chunks(K: int, N: int, row_bytes: int) -> Iterator[Chunk]:
     """Divide rows whose workspace on a GPU takes row_bytes each."""
     budget = max(LEAST, int(SHARE * K * N * row_bytes))
     return divided(K, N, *division(K, N, row_bytes, budget, FLOOR, BLOCK))
+
+
+def cpu_division(K: int, N: int, V: int) -> tuple[int, int]:
+    """Return (members, rows) whose logits are held at a time on a CPU."""
+    return division(K, N, V, CPU_LOGITS, CPU_ROWS, CPU_ROWS)
 
 
 def padded(V: int) -> int:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geomem.kernels import Targets
-from geomem.kernels.linear_cross_entropy import eager, reference
+from geomem.kernels.linear_cross_entropy import workspace
 from tests.closeness import assert_as_good, assert_close
 from tests.kernels.loss_cases import inputs, memorised, ours, several, textbook
 
@@ -55,9 +55,8 @@ def test_chunks_of_rows_and_members_change_nothing(monkeypatch, members, kind, i
     t = t._replace(token=t.token.clamp(max=27)) if kind == "several" else t.clamp(max=27)
     whole = ours(x, e, t, **options)
     chunk = members * 29 * 37 or 5 * 29
-    for implementation in (reference, eager):
-        monkeypatch.setattr(implementation, "CHUNK_LOGITS", chunk)
-        monkeypatch.setattr(implementation, "ROWS", 1)
+    monkeypatch.setattr(workspace, "CPU_LOGITS", chunk)
+    monkeypatch.setattr(workspace, "CPU_ROWS", 1)
     parts = ours(x, e, t, **options)
     for a, b in zip((*whole[0], *whole[1:]), (*parts[0], *parts[1:]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geomem.kernels import Targets, linear_cross_entropy
-from geomem.kernels.linear_cross_entropy import reference
+from geomem.kernels.linear_cross_entropy import workspace
 from tests.kernels.loss_cases import inputs, ours, ranks, several
 
 
@@ -41,8 +41,8 @@ def test_chunks_of_rows_and_members_change_nothing(monkeypatch, chunk, kind):
     x, e, t = inputs(5, 37, 29, 8, torch.float64)
     t = several(5, 37, 29) if kind == "several" else t
     whole = ours(x, e, t, metrics=True)[0]
-    monkeypatch.setattr(reference, "CHUNK_LOGITS", chunk)
-    monkeypatch.setattr(reference, "ROWS", 1)
+    monkeypatch.setattr(workspace, "CPU_LOGITS", chunk)
+    monkeypatch.setattr(workspace, "CPU_ROWS", 1)
     for a, b in zip(whole, ours(x, e, t, metrics=True)[0], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
