@@ -1,6 +1,7 @@
 """From layers of settings to validated runs."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -9,6 +10,7 @@ from geomem.train.config.errors import Mark, Problems
 from geomem.train.config.explain import Fault, explain
 from geomem.train.config.graph import FileGraph
 from geomem.train.config.graph_file import GraphFiles
+from geomem.train.config.idle import Idle
 from geomem.train.config.layers import Layers
 from geomem.train.config.run import RunConfig, run_id
 from geomem.train.config.settings import Patch, Settings, apply, values_of
@@ -17,10 +19,19 @@ from geomem.train.config.yaml_file import Node
 MAX_FAULTY = 1_000  # configurations after which the same complaints would only repeat
 
 
-def expand(layers: Layers, files: GraphFiles, problems: Problems) -> tuple[list[RunConfig], int]:
-    """The distinct configurations with seed 0, in order, and how many equal ones were left out."""
+class Expansion(NamedTuple):
+    """The distinct configurations with seed 0, in order; how many equal ones were left out."""
+
+    runs: list[RunConfig]
+    repeated: int
+    idle: Idle
+
+
+def expand(layers: Layers, files: GraphFiles, problems: Problems) -> Expansion:
+    """Put the layers together for every configuration of a grid."""
     quiet = len(problems) > 0  # a key that was refused above would be reported as missing too
     found: dict[str, RunConfig] = {}
+    idle = Idle()
     repeated = faulty = 0
     for origin, settings in _layered(layers):
         run = validated(settings, origin, files, problems, quiet)
@@ -28,9 +39,12 @@ def expand(layers: Layers, files: GraphFiles, problems: Problems) -> tuple[list[
             faulty += 1
             if faulty == MAX_FAULTY:
                 break
-        elif found.setdefault(run_id(run), run) is not run:
+        elif (identity := run_id(run)) in found:
             repeated += 1
-    return list(found.values()), repeated
+        else:
+            found[identity] = run
+            idle.add(run, identity, settings)
+    return Expansion(list(found.values()), repeated, idle)
 
 
 def _layered(layers: Layers) -> Iterator[tuple[Mark, Settings]]:

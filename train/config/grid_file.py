@@ -18,7 +18,8 @@
 - Without grid, zip and runs, the defaults alone are one configuration.
 - A where matches if each of its fields has the value, or one of the listed ones; defaults and
   --set count. An override or exclusion without any match is a warning.
-- Equal runs are kept once, with a warning.
+- Equal runs are kept once, with a warning. So are, but kept, values that no run reads and runs
+  that differ in such values alone.
 - `graph.path` of an edge list and `execution.tuning` start at the folder of the grid file.
 """
 
@@ -37,7 +38,7 @@ from geomem.train.config.catalog import SECTIONS, guess_path
 from geomem.train.config.entries import read_keys
 from geomem.train.config.errors import Mark, Problems
 from geomem.train.config.execution import Execution
-from geomem.train.config.expand import expand
+from geomem.train.config.expand import Expansion, expand
 from geomem.train.config.explain import explain
 from geomem.train.config.graph_file import GraphFiles
 from geomem.train.config.layers import Entries, Layers, read_layers
@@ -105,17 +106,18 @@ def _load(path: Path, sets: Sequence[str]) -> GridFile:
     seeds_count = sum(part.stop - part.start for part in seeds)
     _refuse_too_many(layers.count * max(1, seeds_count), layers.top, problems)
     files = GraphFiles(folder)
-    configs, repeated = expand(layers, files, problems)
-    if not configs and not problems:
+    configs = expand(layers, files, problems)
+    if not configs.runs and not problems:
         problems.add(entries["exclude"].place, "exclude", "leaves no run; loosen one of its items")
     problems.raise_any()
     runs = tuple(
         config.model_copy(update={"seed": seed})
-        for config in configs
+        for config in configs.runs
         for part in seeds
         for seed in part
     )
-    return GridFile(name, runs, execution, tuple(_warnings(layers, repeated * seeds_count)), text)
+    warnings = _warnings(layers, configs, seeds_count)
+    return GridFile(name, runs, execution, tuple(warnings), text)
 
 
 def _top_level(root: Node, problems: Problems) -> Entries:
@@ -182,13 +184,20 @@ def _refuse_too_many(total: int, top: Mark, problems: Problems) -> None:
         problems.raise_any()
 
 
-def _warnings(layers: Layers, repeated: int) -> list[str]:
-    idle = [("overrides", rule) for rule in layers.overrides if not rule.hits]
-    idle += [("exclude", rule) for rule in layers.exclude if not rule.hits]
-    found = [f"{rule.mark}: {owner}: this where matched no run" for owner, rule in idle]
-    if repeated:
+def _warnings(layers: Layers, configs: Expansion, seeds: int) -> list[str]:
+    unmatched = [("overrides", rule) for rule in layers.overrides if not rule.hits]
+    unmatched += [("exclude", rule) for rule in layers.exclude if not rule.hits]
+    found = [f"{rule.mark}: {owner}: this where matched no run" for owner, rule in unmatched]
+    found += configs.idle.warnings()
+    if repeated := configs.repeated * seeds:
         are = (
             "run is equal to an earlier one" if repeated == 1 else "runs are equal to earlier ones"
         )
         found.append(f"{layers.top}: {repeated} {are}; each is kept once")
+    if twins := configs.idle.twins * seeds:
+        runs = "1 run differs" if twins == 1 else f"{twins} runs differ"
+        text = (
+            "from earlier ones in settings alone that change nothing there; exclude can drop them"
+        )
+        found.append(f"{layers.top}: {runs} {text}")
     return found
