@@ -1,11 +1,13 @@
 """Public entry of the optimiser step over a stack: validation and dispatch."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from geomem.kernels.adamw_step import eager, reference
 from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
@@ -54,17 +56,27 @@ def _check_tensor(
 def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     """Name of the implementation that `impl` stands for; dtype is that of the parameters.
 
-    Raises ValueError with the alternatives for one that cannot run here.
+    Raises ValueError with the alternatives for one that cannot run here. In a function that is
+    compiled that is every one but the reference, of which the compiler makes one pass: PyTorch 2.11
+    gives an operator that writes to views of one arena copies from the wrong place.
     """
     known, auto = {"reference": "reference"}, "reference"
+    if torch.compiler.is_compiling():
+        return choose("adamw_step", known, impl, auto=auto)[0]
     if device_type == "cpu":
-        known["eager"] = "eager"
-        # The reference is open to a compiler, and one pass of its program then.
-        auto = "reference" if torch.compiler.is_compiling() else "eager"
+        known["eager"] = auto = "eager"
     if runs_triton(device_type) and dtype in _DTYPES:
         known["triton"] = "triton"
         auto = auto if INTERPRETED else "triton"
     return choose("adamw_step", known, impl, auto=auto)[0]
+
+
+def _module(name: str) -> ModuleType:
+    if name == "triton":
+        from geomem.kernels.adamw_step import fused  # needs Triton
+
+        return fused
+    return eager if name == "eager" else reference
 
 
 def adamw_step(
@@ -86,14 +98,12 @@ def adamw_step(
     members that are not active keep every bit, whatever their gradients are.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
     Triton's interpreter), which takes up to 16 arrays of alike sizes per launch and does not wait
-    for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager, or the
-    reference in a function that is compiled. Raises ValueError for shapes, dtypes and devices that
-    do not fit and for an impl that cannot run here.
+    for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager. In a function
+    that is compiled there is the reference alone. Raises ValueError for shapes, dtypes and devices
+    that do not fit and for an impl that cannot run here.
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2019).
     """
-    from geomem.kernels.adamw_step import op
-
     x = Arrays(*map(list, (parameters, gradients, first, second)))
     _check(x, hyper, active)
     name = implementation(impl, parameters[0].device.type, parameters[0].dtype)
-    op.call(x, hyper, active, name)
+    _module(name).run(x, hyper, active)

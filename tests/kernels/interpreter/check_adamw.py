@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.library import opcheck
 
 from geomem.kernels import _arrays
 from tests.kernels import adamw_cases as cases
@@ -26,10 +25,3 @@ def test_how_it_behaves(monkeypatch, dtype):
     cases.arrays_are_stepped_as_one("triton", dtype)
     cases.first_steps_keep_their_digits("triton", dtype)
     cases.scale_multiplies_the_gradient("triton")
-
-
-def test_the_operator_is_registered_as_pytorch_wants_it():
-    p, m, v = cases.start(3, 7)
-    g, active = cases.gradients(3, 7, 1)[0], torch.tensor([True, False, True])
-    arguments = ([p], [g], [m], [v], *cases.hyper([1, 2, 3]), active, "triton")
-    opcheck(torch.ops.geomem.adamw_step.default, arguments)
