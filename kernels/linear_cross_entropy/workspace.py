@@ -77,9 +77,12 @@ def division(
     """Return (members, rows) to hold at a time, in `budget` of whatever row_size is measured in.
 
     All rows of a member go first, then further members: what is read once per chunk belongs to a
-    member. Rows are a multiple of block, or all, and never fewer than floor, whatever that takes.
+    member. Rows are a multiple of block, or all, and never fewer than floor, whatever that takes,
+    unless so few as an even share: a short last chunk reads what is read per chunk for little.
     """
     rows = min(N, max(floor, budget // row_size // block * block))
+    share = -(-N // -(-N // rows))
+    rows = min(rows, -(-share // block) * block)
     return max(1, min(K, budget // (rows * row_size))), rows
 
 

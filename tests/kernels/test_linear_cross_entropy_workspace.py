@@ -27,7 +27,7 @@ def test_a_chunk_keeps_to_its_budget_or_its_floor(K, N, row_bytes, limits):
     budget, floor, block = (*limits, 1, 1)[:3]
     members, rows = workspace.division(K, N, row_bytes, *limits)
     assert rows == N or rows % block == 0
-    assert rows >= min(N, floor)
+    assert -(-N // rows) <= -(-N // min(N, floor)), "no more chunks than of floor rows"
     assert members == 1 or rows == N
     assert members * rows * row_bytes <= max(budget, min(N, floor) * row_bytes)
     seen = torch.zeros(K, N, dtype=torch.int)
