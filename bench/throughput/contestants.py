@@ -87,7 +87,7 @@ class StackJob:
         from geomem.train.stack import train_stack
 
         found: Losses = {}
-        for block in (1, self.checked_steps // 2):  # a GPU does several steps at once, where it can
+        for block in (1, self.checked_steps):  # a GPU does several steps at once, where it can
             runs = [checked_run(self.config, s, self.checked_steps, block) for s in self.seeds]
             result = train_stack(runs, device=self.device, compile=self.compile)
             losses = result.tensors["metrics/loss"]

@@ -38,7 +38,7 @@ class StepPoint:
     config: Config
     smoke: Config
     shapes: Mapping[str, Sequence[Shape]]
-    checked_steps: int = 20
+    checked_steps: int = 24  # on a GPU two calls of eight without a graph, and one with
 
     def at(self, smoke: bool) -> Config:
         """Return the sections of the run."""

@@ -11,7 +11,8 @@ from geomem.models import Model, output_matrix
 from geomem.train.stack.batches import edge_part, gather_rows, path_part, predict
 from geomem.train.tasks.in_weights import Tables
 
-CHUNK_ELEMENTS = 1 << 22  # K * rows * width of the hidden states of one pass
+# K * rows * width of the hidden states of one pass: what a cache holds, or what keeps a GPU busy.
+CHUNK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
 
 
 @torch.no_grad()
@@ -29,13 +30,14 @@ def evaluate(model: Model, params: dict[str, Tensor], tables: Tables) -> dict[st
     return found
 
 
-def _chunk(params: dict[str, Tensor], tokens: int) -> int:
+def chunk_rows(params: dict[str, Tensor], tokens: int) -> int:
+    """How many rows of so many tokens one pass takes of every member."""
     K, _, D = params["embedding"].shape
-    return max(1, CHUNK_ELEMENTS // (K * D * tokens))
+    return max(1, CHUNK_ELEMENTS[params["embedding"].device.type] // (K * D * tokens))
 
 
 def _evaluate_edges(model: Model, params: dict[str, Tensor], tables: Tables) -> dict[str, Tensor]:
-    step, known = _chunk(params, 1), _vocab_sizes(params, tables)
+    step, known = chunk_rows(params, 1), _vocab_sizes(params, tables)
     sums: list[Tensor] = []
     for first in range(0, tables.edges.prefixes.shape[1], step):
         part = edge_part(tables, first, first + step)
@@ -58,7 +60,7 @@ def _evaluate_paths(model: Model, params: dict[str, Tensor], tables: Tables) -> 
     paths = tables.paths
     assert paths is not None
     K, P, length = paths.targets.shape
-    step, known = _chunk(params, paths.tokens.shape[2] + 1), _vocab_sizes(params, tables)
+    step, known = chunk_rows(params, paths.tokens.shape[2] + 1), _vocab_sizes(params, tables)
     rights, losses = [], []
     for first in range(0, P, step):
         rows = torch.arange(first, min(P, first + step), device=paths.tokens.device)

@@ -16,7 +16,7 @@ from geomem.train.config.model import Recall
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts
 from geomem.train.stack.batches import Part, predict
-from geomem.train.stack.evaluation import CHUNK_ELEMENTS
+from geomem.train.stack.evaluation import chunk_rows
 from geomem.train.stack.members import Stage
 from geomem.train.stack.sampling import EpochStream
 from geomem.train.tasks.facts import build_facts
@@ -105,9 +105,9 @@ class FactsTask:
 
     def _chunks(self, model: Model, params: dict[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Right and loss of every target, [K, S, subjects of the chunk, L]."""
-        K, _, D = params["embedding"].shape
+        K = len(params["embedding"])
         strings, N = self._task.relations**self._task.hops, self._task.subjects
-        step = max(1, CHUNK_ELEMENTS // (K * D * strings * self.context))
+        step = chunk_rows(params, strings * self.context)
         for first in range(0, N, step):
             part = self._of_subjects(first, min(N, first + step))
             result = predict(model, params, [part], metrics="hits")

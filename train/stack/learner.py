@@ -87,7 +87,8 @@ class TokenLearner:
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""
-        self._task.enter(stage)
+        if stage != self._stage:  # a graph reads tensors of the task, which have to stay the same
+            self._task.enter(stage)
         if self._compile and stage != self._stage:  # in which parts are all of one structure
             # Evaluations, which have many shapes and are few, are not compiled.
             program = Program(Step.plain, on_cpu=self._on_cpu)
@@ -143,7 +144,7 @@ class GraphLearner:
         state, arena = self._state, self._state.arena
         loss = self._model.ascent(arena.params, self._graph, self._gradients)
         norm = self._norm()
-        step = torch.tensor(state.step, device=norm.device)
+        step = norm.new_full((), state.step, dtype=torch.int64)  # waits for no copy to the device
         state.note(loss.float(), norm, self._divergence_loss, step)
         for name, table in arena.params.items():
             moved = self._gradients[name] * lr[:, None, None]

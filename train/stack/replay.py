@@ -14,7 +14,7 @@ from geomem.train.stack.step import Step
 
 GRAPH_STEPS = 8  # steps of one graph; single steps end a block that is no multiple of it
 AHEAD = 2  # calls that the host may be ahead of the device
-WARM_CALLS = 3  # done without a graph first: kernels are compiled and libraries set up in them
+WARM_CALLS = 2  # without a graph first: one to set up, one laid out as the graph will be
 
 
 @dataclass
@@ -66,6 +66,8 @@ class Replay:
         if recorded is not None and not recorded.serves(tensors):
             recorded = None
             del self._recorded[shape]  # of another stage, whose examples are of the same shapes
+            if not self._recorded:  # memory of graphs that are all gone takes no new ones
+                self._pool = torch.cuda.graph_pool_handle()
         if recorded is None:
             recorded = self._prepared(shape, batches, tensors, rates)
         if recorded is not None:

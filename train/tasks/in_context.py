@@ -52,7 +52,10 @@ class Source:
         self._labels = label_count(graph, task)
         star = path_star(graph)
         self._edges = torch.from_numpy(star.edges).to(device)
-        self._path = star.sets["arms"][0].tolist()
+        path = torch.from_numpy(star.sets["arms"][0]).to(device)
+        self._ends = path[[0, -1]]  # a list among the indices of a draw would wait for the device
+        path = path[1:2] if task.target == "hardest_token" else path
+        self._path = path.flip(0) if task.reverse_paths else path
         self._label_keys = stream_keys(seeds, f"{purpose} labels", device)
         self._order_keys = stream_keys(seeds, f"{purpose} edge order", device)
 
@@ -60,7 +63,7 @@ class Source:
         """Return examples number first, ..., first + count - 1."""
         labels = permutations(self._label_keys, self._labels, first, count)
         node = labels[:, :, : self._nodes] + FIRST_NODE
-        targets = self._targets(node)
+        targets = node[:, :, self._path]
         return Examples(self._tokens(self._shuffled(node, first, count), node, targets), targets)
 
     def _shuffled(self, node: Tensor, first: int, count: int) -> Tensor:
@@ -85,13 +88,9 @@ class Source:
         parts = [
             edges,
             special(Special.PATH_SEPARATOR, int(not task.delimiters)),
-            node[:, :, [self._path[0], self._path[-1]]],
+            node[:, :, self._ends],
             special(Special.PATH),
             special(Special.PAUSE, task.pauses),
             seen,
         ]
         return torch.cat(parts, 2)
-
-    def _targets(self, node: Tensor) -> Tensor:
-        path = self._path[1:2] if self._task.target == "hardest_token" else self._path
-        return node[:, :, path[::-1] if self._task.reverse_paths else path]

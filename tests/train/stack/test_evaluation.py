@@ -5,7 +5,7 @@ import torch
 
 from geomem.models import Segment
 from geomem.train.stack.build import build_model
-from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.evaluation import CHUNK_ELEMENTS, evaluate
 from geomem.train.stack.trainer import Trainer
 from tests.train.stack import plain
 
@@ -85,7 +85,7 @@ def test_chunks_change_nothing(make_run, monkeypatch):
     runs = [make_run(s, task={"recipe": "mixed"}) for s in range(2)]
     trainer, params = _trained(runs, steps=8)
     whole = evaluate(trainer.model, params, trainer.task.tables)
-    monkeypatch.setattr("geomem.train.stack.evaluation.CHUNK_ELEMENTS", 2 * 16 * 5)
+    monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", 2 * 16 * 5)
     parts = evaluate(trainer.model, params, trainer.task.tables)
     for name, value in whole.items():
         torch.testing.assert_close(value, parts[name], rtol=1e-5, atol=1e-7)

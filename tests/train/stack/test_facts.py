@@ -8,6 +8,7 @@ from geomem.models import draw, output_matrix
 from geomem.train.stack import Interrupted, train_stack
 from geomem.train.stack.batches import tensors_of, with_tensors
 from geomem.train.stack.build import build_model, build_task, initial_settings
+from geomem.train.stack.evaluation import CHUNK_ELEMENTS
 from tests.train.stack.test_stacks import _after, _series
 
 MODELS = {
@@ -78,7 +79,7 @@ def test_a_run_alone_equals_itself_in_a_stack(make_run, model, task, batch):
 @pytest.mark.parametrize("model", ["recall", "transformer"])
 def test_measures_equal_those_of_every_query_written_out(make_run, monkeypatch, model, task):
     """With a table of answers that knows half of them, and in several chunks."""
-    monkeypatch.setattr("geomem.train.stack.facts.CHUNK_ELEMENTS", 2000)
+    monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", 2000)
     runs = [make_run(s, **_fields(model, task)) for s in (3, 4)]
     stack = build_task(runs, torch.device("cpu"))
     net = build_model(runs[0], stack)

@@ -6,7 +6,7 @@ import torch
 
 from geomem.train.stack import Interrupted, learner, train_stack, train_stacks
 from geomem.train.stack.build import build_task
-from geomem.train.stack.evaluation import evaluate
+from geomem.train.stack.evaluation import CHUNK_ELEMENTS, evaluate
 from geomem.train.stack.gradients import Gradients
 from geomem.train.stack.trainer import Trainer
 
@@ -143,7 +143,7 @@ def test_chunks_of_an_evaluation_change_nothing(make_run, monkeypatch):
     trainer = _trainer(stacks)
     params, tables = trainer.state.arena.params, trainer.task.tables
     whole = evaluate(trainer.model, params, tables)
-    monkeypatch.setattr("geomem.train.stack.evaluation.CHUNK_ELEMENTS", 6 * 16 * 5)
+    monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", 6 * 16 * 5)
     for name, value in evaluate(trainer.model, params, tables).items():
         torch.testing.assert_close(whole[name], value, rtol=1e-5, atol=1e-7)
 

@@ -6,10 +6,13 @@ from typing import ClassVar
 import pytest
 import torch
 
+from geomem.bench.throughput.points import StepPoint
 from geomem.models import Segment
 from geomem.train.stack import replay as module
-from geomem.train.stack.batches import Part
-from geomem.train.stack.replay import AHEAD, WARM_CALLS, Replay
+from geomem.train.stack import train_stack
+from geomem.train.stack.batches import Part, tensors_of
+from geomem.train.stack.replay import AHEAD, GRAPH_STEPS, WARM_CALLS, Replay
+from geomem.train.stack.step import Step
 from tests.train.stack.test_step import KINDS
 
 TAG, OTHER_TAG = torch.tensor([[7], [7]]), torch.tensor([[8], [8]])
@@ -135,6 +138,22 @@ def test_the_host_waits_for_the_call_before_the_last_ones(step):
     assert ahead == [min(i + 1, AHEAD) for i in range(WARM_CALLS + 4)]
 
 
+def test_the_graph_is_among_the_steps_that_a_benchmark_checks():
+    assert StepPoint.checked_steps == (WARM_CALLS + 1) * GRAPH_STEPS
+
+
+def test_an_evaluation_leaves_the_examples_of_a_stage_in_place(make_run, monkeypatch):
+    """Or every graph that reads them would be recorded anew."""
+    given = []
+    monkeypatch.setattr(Step, "each", lambda self, batches, rates: given.append(batches))
+    whole = {"steps": 9, "eval_every": 2, "edge_batch": "all", "path_batch": "all"}
+    train_stack([make_run(task={"recipe": "mixed"}, train=whole)], device="cpu")
+    first, *rest = map(tensors_of, given)
+    assert len(rest) == 8
+    for others in rest:
+        assert all(a is b for a, b in zip(first, others, strict=True))
+
+
 CASES = {
     "sampled": {"train": {"edge_batch": 7, "path_batch": 3}},
     "full": {"train": {"edge_batch": "all", "path_batch": "all"}},
@@ -154,7 +173,7 @@ CASES = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("case", "compiled"), [*((case, False) for case in CASES), ("full", True)])
 def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, case, kind, compiled):
-    from geomem.train.stack import learner, train_stack
+    from geomem.train.stack import learner
 
     own = {"task": {"recipe": "mixed"}} | CASES[case]
     own["train"] = {"steps": 59, "eval_every": 25} | own["train"]
