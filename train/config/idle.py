@@ -1,13 +1,14 @@
-"""Settings that a run does not read: allowed, as axes cross, but told."""
+"""Settings that a run does not read, or that cannot be meant: allowed, as axes cross, but told."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from geomem.train.config.errors import Mark
-from geomem.train.config.model import FeedForward, Node2Vec, Transformer
+from geomem.train.config.graph import FileGraph, PathStar, TreeStar
+from geomem.train.config.model import FeedForward, Node2Vec, Recall, Transformer
 from geomem.train.config.run import RunConfig, run_id
 from geomem.train.config.settings import Settings
-from geomem.train.config.task import InWeights
+from geomem.train.config.task import Facts, InWeights, held_out_count
 
 
 class _Rule(NamedTuple):
@@ -18,13 +19,25 @@ class _Rule(NamedTuple):
     fields: tuple[str, ...]
 
 
-_OF_PATHS = ("target", "reverse_paths", "teacherless", "pauses", "start_node")
+def _warms_up_to_the_end(run: RunConfig) -> bool:
+    return run.optim.warmup_steps >= run.train.steps
+
+
+_OF_PATHS = (
+    *("target", "reverse_paths", "teacherless", "pauses", "start_node"),
+    *("test_fraction", "split"),
+)
 
 _RULES = (
     _Rule(
         "task.recipe is edges_only",
         lambda run: isinstance(run.task, InWeights) and run.task.recipe == "edges_only",
         (*(f"task.{name}" for name in _OF_PATHS), "train.path_batch"),
+    ),
+    _Rule(
+        "graph.kind is path_star",  # whose leaves have a subtree each
+        lambda run: isinstance(run.graph, PathStar) and isinstance(run.task, InWeights),
+        ("task.split",),
     ),
     _Rule(
         "model.kind is node2vec or feed_forward",
@@ -47,11 +60,67 @@ _RULES = (
         ("model.heads",),
     ),
     _Rule(
+        "model.tie is true",
+        lambda run: isinstance(run.model, Recall) and run.model.tie,
+        ("model.attribute_std",),
+    ),
+    _Rule(
+        "optim.warmup_steps is train.steps or more",
+        _warms_up_to_the_end,
+        ("optim.schedule", "optim.final_lr_fraction"),
+    ),
+    _Rule(
         "optim.schedule is constant",
         lambda run: run.optim.schedule == "constant",
         ("optim.final_lr_fraction",),
     ),
 )
+
+
+def _endless_warmup(run: RunConfig) -> str | None:
+    if not _warms_up_to_the_end(run):
+        return None
+    return f"the warm-up takes all {run.train.steps:,} steps, and optim.lr is never reached"
+
+
+def _too_many(batch: int | str, count: int, what: str) -> str | None:
+    if isinstance(batch, str) or batch <= count:
+        return None
+    return f"{batch:,} are more than the {count:,} {what} that there are; `all` takes each once"
+
+
+def _too_many_edges(run: RunConfig) -> str | None:
+    if run.graph is None or isinstance(run.graph, FileGraph) or not isinstance(run.task, InWeights):
+        return None
+    count = run.graph.edge_count * (2 if run.task.edges == "both" else 1)
+    count += run.graph.node_count * run.task.self_edges
+    return _too_many(run.train.edge_batch, count, "edge examples")
+
+
+def _too_many_paths(run: RunConfig) -> str | None:
+    graph, task = run.graph, run.task
+    if not isinstance(graph, PathStar | TreeStar) or not isinstance(task, InWeights):
+        return None
+    units = graph.path_count if task.split == "leaf" else graph.arms
+    held_out = held_out_count(units, task.test_fraction) * (graph.path_count // units)
+    return _too_many(run.train.path_batch, graph.path_count - held_out, "paths to train on")
+
+
+def _too_many_facts(run: RunConfig) -> str | None:
+    if not isinstance(run.task, Facts):
+        return None
+    total = run.task.query_count
+    trained = total - held_out_count(total, run.task.test_fraction)
+    return _too_many(run.train.fact_batch, trained, "queries to train on")
+
+
+# What is wrong with a value, for each field, if anything is.
+_DOUBTS: dict[str, Callable[[RunConfig], str | None]] = {
+    "optim.warmup_steps": _endless_warmup,
+    "train.edge_batch": _too_many_edges,
+    "train.path_batch": _too_many_paths,
+    "train.fact_batch": _too_many_facts,
+}
 
 
 class Idle:
@@ -63,24 +132,30 @@ class Idle:
     def __init__(self) -> None:
         self.twins = 0
         self._read: set[tuple[Mark, str]] = set()
-        self._unread: dict[tuple[Mark, str], str] = {}
+        self._told: dict[tuple[Mark, str], str] = {}
         self._known: set[str] = set()
 
     def add(self, run: RunConfig, identity: str, settings: Settings) -> None:
         """Look at a distinct configuration, its run id, and the values written for it."""
         unread = {path: rule.where for rule in _RULES if rule.applies(run) for path in rule.fields}
         written = [path for path in unread if _value(run, path) != _default(run, path)]
-        self._unread |= {(settings[path].mark, path): unread[path] for path in written}
-        self._read |= {(node.mark, path) for path, node in settings.items() if path not in unread}
+        found = {path: doubt for path, of in _DOUBTS.items() if (doubt := of(run))}
+        found |= {path: f"changes nothing where {unread[path]}; leave it out" for path in written}
+        self._told |= {(settings[path].mark, path): text for path, text in found.items()}
+        self._read |= {
+            (node.mark, path)
+            for path, node in settings.items()
+            if path not in unread and path not in found
+        }
         bare = run_id(_without(run, written)) if written else identity
         self.twins += bare in self._known
         self._known.add(bare)
 
     def warnings(self) -> list[str]:
-        """A line for each written value that no configuration reads."""
+        """A line for each written value that is of use to no configuration."""
         return [
-            f"{mark}: {path}: changes nothing where {where}; leave it out"
-            for (mark, path), where in self._unread.items()
+            f"{mark}: {path}: {text}"
+            for (mark, path), text in self._told.items()
             if (mark, path) not in self._read
         ]
 

@@ -11,6 +11,7 @@ MODELS = {
     "feed_forward": {"kind": "feed_forward", "layers": 1, "width": 8, "token_std": 0.1},
     "node2vec": {"kind": "node2vec", "width": 8},
 }
+FACTS = {"graph": None, "task": {"kind": "facts", "subjects": 8, "relations": 2}}
 # What makes it idle, and two values of the field that are then the same run.
 IDLE = {
     "task.target": ({}, "full_path", "hardest_token"),
@@ -18,12 +19,18 @@ IDLE = {
     "task.teacherless": ({}, False, True),
     "task.pauses": ({}, 1, 3),
     "task.start_node": ({}, False, True),
+    "task.test_fraction": ({}, 0.25, 0.5),
+    "task.split": ({}, "leaf", "first_token"),
+    "task.split ": ({"task.recipe": "mixed"}, "leaf", "first_token"),
     "train.path_batch": ({}, "all", 3),
     "task.task_token": ({"model": MODELS["feed_forward"]}, True, False),
     "task.task_token ": ({"model": MODELS["node2vec"], "optim.weight_decay": 0.0}, True, False),
     "model.activation": ({"model": MODELS["feed_forward"]}, "none", "gelu"),
     "model.position_std": ({"model.positions": "none"}, 0.02, 0.5),
     "model.heads": ({"model.attention": False}, 4, 2),
+    "model.attribute_std": ({**FACTS, "model": {"kind": "recall", "tie": True}}, 1.0, 0.5),
+    "optim.schedule": ({"optim.warmup_steps": 20}, "cosine", "constant"),
+    "optim.final_lr_fraction ": ({"optim.warmup_steps": 30}, 0.1, 0.5),
     "optim.final_lr_fraction": ({"optim.schedule": "constant"}, 0.1, 0.5),
 }
 
@@ -31,7 +38,7 @@ IDLE = {
 def _base(more):
     train = {"steps": 20, "eval_every": 10}
     base = {"graph": STAR, "model": MODELS["transformer"], "optim.lr": 1e-2, "train": train}
-    return base | more
+    return {name: value for name, value in (base | more).items() if value is not None}
 
 
 @pytest.mark.parametrize("field", IDLE)
@@ -68,6 +75,30 @@ def test_a_value_that_no_run_reads_is_told_with_its_place(tmp_path):
     assert _grid(tmp_path, text, ["task.recipe=mixed"]) == []
     (warning,) = _grid(tmp_path, DEFAULTS, ["task.pauses=3"])
     assert warning == f"--set task.pauses=3: {told}"
+
+
+DOUBTFUL = [
+    ({"train.edge_batch": 48}, None),
+    ({"train.edge_batch": 49}, "49 are more than the 48 edge examples that there are"),
+    ({"train.edge_batch": 25, "task.edges": "forward"}, "25 are more than the 24 edge examples"),
+    ({"task.recipe": "mixed", "train.path_batch": 6}, None),
+    ({"task.recipe": "mixed", "train.path_batch": 7}, "7 are more than the 6 paths to train on"),
+    ({"optim.warmup_steps": 19}, None),
+    ({"optim.warmup_steps": 20}, "the warm-up takes all 20 steps, and optim.lr is never reached"),
+]
+
+
+@pytest.mark.parametrize(("fields", "told"), DOUBTFUL)
+def test_what_cannot_be_meant_is_told(tmp_path, fields, told):
+    sets = [f"{name}={value}" for name, value in fields.items()]
+    warnings = _grid(tmp_path, DEFAULTS, sets)
+    assert len(warnings) == (told is not None)
+    assert all(told in warning for warning in warnings)
+
+
+def test_one_batch_for_graphs_of_many_sizes_is_as_it_should_be(tmp_path):
+    text = DEFAULTS + "  train.edge_batch: 90\ngrid:\n  graph.arms: [4, 8, 16]\n"
+    assert _grid(tmp_path, text) == []
 
 
 def test_a_value_that_some_run_reads_is_not(tmp_path):
