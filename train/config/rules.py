@@ -13,9 +13,13 @@ from geomem.train.config.catalog import (
     unknown_kind,
 )
 from geomem.train.config.errors import Mark, Problems
+from geomem.train.config.graph import EdgeList, Text
+from geomem.train.config.scalars import resolve
 from geomem.train.config.settings import Patch, Settings
 from geomem.train.config.words import describe, shorten
 from geomem.train.config.yaml_file import Node, plain
+
+_TEXTS = {name for graph in (EdgeList, Text) for pair in graph.FILES.items() for name in pair}
 
 
 @dataclass
@@ -89,4 +93,15 @@ def _values(path: str, node: Node, problems: Problems) -> list[Any]:
     for item in items:
         if name == "kind" and item.value not in tuple(SECTIONS[section].kinds):
             problems.add(item.mark, path, unknown_kind(section, plain(item)))
+        elif name not in _TEXTS and _is_quoted(item.value):
+            text = f"no run has {describe(item.value)} there; remove the quotes"
+            problems.add(item.mark, path, text)
     return [plain(item) for item in items]
+
+
+def _is_quoted(value: Any) -> bool:
+    """Whether this is text that would be a number, true, false or null without its quotes."""
+    try:
+        return isinstance(value, str) and not isinstance(resolve(value), str)
+    except ValueError:
+        return False

@@ -90,6 +90,8 @@ PARTS = [
      "choose transformer, feed_forward, mamba, node2vec or recall"),
     ("overrides: [{where: {model.width: 64}, set: {model.width: 2}}]",
      "7:59: model.width: width 2 cannot be divided by 4 heads; choose a multiple of 4"),
+    ("exclude: [{model.width: [64, '128']}]",
+     "7:30: model.width: no run has the text '128' there; remove the quotes"),
     ("exclude: [{model.knd: transformer}]",
      "7:12: model.knd: unknown key. Did you mean model.kind?"),
     ("exclude: [{model.kind: transfromer}]",
