@@ -3,7 +3,7 @@
 from geomem.train.packs.atomic import atomic_write, make_folder
 from geomem.train.packs.errors import DiskError, PackError
 from geomem.train.packs.reader import Pack, open_pack
-from geomem.train.packs.writer import PackInfo, write_pack
+from geomem.train.packs.writer import PackInfo, geomem_version, write_pack
 
 __all__ = [
     "DiskError",
@@ -11,6 +11,7 @@ __all__ = [
     "PackError",
     "PackInfo",
     "atomic_write",
+    "geomem_version",
     "make_folder",
     "open_pack",
     "write_pack",

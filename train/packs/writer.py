@@ -42,7 +42,7 @@ def write_pack(
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     entries = _lay_out(names, arrays)
     sha256 = {name: hashlib.sha256(_bytes(arrays[name])).hexdigest() for name in names}
-    whole = {**metadata, "format": FORMAT, "geomem": _geomem_version(), "sha256": sha256}
+    whole = {**metadata, "format": FORMAT, "geomem": geomem_version(), "sha256": sha256}
     whole["digest"] = digest(entries, whole)
     header = build_header(entries, whole)
     data_size = sum(entry.size for entry in entries.values())
@@ -79,7 +79,8 @@ def _lay_out(names: list[str], arrays: Mapping[str, npt.NDArray[Any]]) -> Entrie
     return entries
 
 
-def _geomem_version() -> str:
+def geomem_version() -> str:
+    """The version, "unknown" where the source runs without being installed."""
     try:
         return version("geomem")
     except PackageNotFoundError:

@@ -5,13 +5,12 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Literal, Protocol
 
 from geomem.train.canonical import canonical_json
 from geomem.train.config import RunConfig, run_id
 from geomem.train.config.graph import file_fields
-from geomem.train.packs import atomic_write
+from geomem.train.packs import atomic_write, geomem_version
 from geomem.train.sweep.errors import InUseError, StoreError
 from geomem.train.sweep.events import Group, Queued
 from geomem.train.sweep.folder import Folder
@@ -182,7 +181,7 @@ def _describe_change(old: State, lines: Sequence[Line]) -> str:
 def _write_about(folder: Folder, request: Request) -> None:
     about = {
         "format": FORMAT,
-        "geomem": version("geomem"),
+        "geomem": geomem_version(),
         "name": request.grid.name,
         "grid": request.source,
         "set": list(request.sets),

@@ -1,11 +1,13 @@
 """A sweep from beginning to end, and what happens to it when the grid or the user changes."""
 
+import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from geomem.train.packs import open_pack
+from geomem.train.packs import open_pack, writer
 from geomem.train.sweep.errors import FolderError, UsageError
 from geomem.train.sweep.folder import slug
 from geomem.train.sweep.lock import Shard
@@ -24,6 +26,15 @@ def test_every_run_is_done(sweeper, capfd):
     assert "8 runs: 8 done" in err
     assert "member-steps/s" in err
     assert f"geomem-train results {sweeper.out}" in err
+
+
+def test_sources_that_are_not_installed_sweep_too(sweeper, monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(writer, "version", missing)
+    assert sweeper.run() == 0
+    assert json.loads(sweeper.folder.about.read_bytes())["geomem"] == "unknown"
 
 
 def test_a_pack_names_its_stack(sweeper):
