@@ -109,17 +109,27 @@ def largest(members: Sequence[Member], size: Callable[[Member], int]) -> list[Me
 
 
 def on_one_graph(*sides: Sequence[Member]) -> list[list[Member]]:
-    """Each side's runs on one graph that all sides have, else none.
+    """Each side's runs on one graph: empty for a side that has none there.
 
-    It is the largest with enough seeds on each side, else that with most of them.
+    It is the largest that most sides have with enough seeds, else that with most of them. All are
+    empty where no graph has runs of two sides to compare.
     """
     graphs = dict.fromkeys(_graph(member) for side in sides for member in side)
     found = [[[m for m in side if _graph(m) == graph] for side in sides] for graph in graphs]
     return max(
-        filter(all, found),
-        key=lambda own: (min(MIN_SEEDS, *map(seeds_of, own)), nodes(own[0][0])),
+        (own for own in found if _present(own) > 1),
+        key=lambda own: (_present(own), _fewest(own), nodes(next(filter(None, own))[0])),
         default=[[] for _ in sides],
     )
+
+
+def _present(sides: Sequence[Sequence[Member]]) -> int:
+    return sum(map(bool, sides))
+
+
+def _fewest(sides: Sequence[Sequence[Member]]) -> int:
+    """The seeds of the side with fewest, of those that have any; no more than are needed."""
+    return min(MIN_SEEDS, *(seeds_of(side) for side in sides if side))
 
 
 def _graph(member: Member) -> str:

@@ -163,3 +163,14 @@ def test_too_few_measurements_are_not_told_as_missing_runs():
         assert (judged.verdict, tried(judged)) == ("not tested", True)
         told = {lacks(check) for check in judged.checks}
         assert told == {f"0 of 5 seeds with a value (needs {RESOLVED}), 5 needed", "no run"}
+
+
+def test_only_the_regime_that_was_not_run_is_told_as_missing(capsys):
+    (finding,) = [finding for finding in FINDINGS if finding.number == "6"]
+    members = [m for m in CASES["6"](3, None) if not m.config["task"]["reverse_paths"]]
+    judged = judge(finding, members)
+    few = "3 seeds, 5 needed"
+    assert [lacks(check) for check in judged.checks] == [few, few, few, "no run"]
+    assert judged.verdict == "not tested"
+    print_findings([judged])
+    assert "missing" not in capsys.readouterr().out

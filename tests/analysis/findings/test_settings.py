@@ -71,6 +71,11 @@ def test_sides_meet_on_the_largest_graph_that_both_have():
     assert on_one_graph(left, few) == [sizes[512], few]
     assert on_one_graph(left, []) == [[], []]
     assert on_one_graph(sizes[128], other) == [[], []]
+    # A side without runs does not take those of the others away, but all sides are preferred.
+    assert on_one_graph(left, few, []) == [sizes[512], few, []]
+    one = made(1, ends(1), graph={**STAR, "arms": 128}, task={"recipe": "mixed", "pauses": 2})
+    both = [*other, *made(1, ends(1), graph={**STAR, "arms": 128}, model="mamba")]
+    assert on_one_graph(left, both, one) == [sizes[128], both[5:], one]
 
 
 def test_families_differ_in_one_field_alone():
