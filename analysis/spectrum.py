@@ -12,6 +12,7 @@ import numpy as np
 
 from geomem.analysis.arrays import PIECE, Array, Floats, Ints, flat_members, pieces, to_numpy
 from geomem.analysis.laplacian import SpectralReference, symmetric_walk
+from geomem.analysis.path_star import ArmSpace
 from geomem.analysis.quadrature import energy_below
 
 ZERO = 1e-9  # eigenvalues of bipartite graphs are 0 in numbers, and neither positive nor negative
@@ -43,6 +44,12 @@ def energy_share(embedding: Array, basis: Floats) -> Floats:
     return _share(((basis.T @ x) ** 2).sum((-1, -2)), x)
 
 
+def energy_in(embedding: Array, space: ArmSpace) -> Floats:
+    """Share of ‖V‖² that lies in the eigenspace, [...]."""
+    x = _float64(embedding)
+    return _share((space.part(x) ** 2).sum((-1, -2)), x)
+
+
 def effective_rank(embedding: Array) -> Floats:
     """exp of the entropy of the singular values, as shares of their sum, [...] (Roy, Vetterli)."""
     values = np.linalg.svd(_float64(embedding), compute_uv=False)
@@ -60,25 +67,44 @@ def principal_angles(a: Floats, b: Floats) -> Floats:
     """
     a, b = (a, b) if a.shape[-1] >= b.shape[-1] else (b, a)
     inside = a.swapaxes(-1, -2) @ b
+    return _angles(inside, b - a @ inside)
+
+
+def _angles(inside: Floats, outside: Floats) -> Floats:
+    """Degrees from the parts of orthonormal columns in and out of a space that is no smaller."""
     cosines = np.clip(np.linalg.svd(inside, compute_uv=False), 0, 1)
-    sines = np.clip(np.linalg.svd(b - a @ inside, compute_uv=False)[..., ::-1], 0, 1)
+    sines = np.clip(np.linalg.svd(outside, compute_uv=False)[..., ::-1], 0, 1)
     angles = np.where(cosines**2 > 0.5, np.arcsin(sines), np.arccos(cosines))
     degrees: Floats = np.degrees(angles)
     return degrees
 
 
-def fiedler_alignment(embedding: Array, reference: SpectralReference) -> Alignment:
+def fiedler_alignment(
+    embedding: Array, reference: SpectralReference, space: ArmSpace | None = None
+) -> Alignment:
     """Angles between V's leading left singular subspace and the whole Fiedler-like eigenspace.
 
     As many singular vectors as the eigenspace has dimensions, after the trivial eigenvectors, one
     per component and no part of the eigenspace, are projected out of V. A random subspace scores
-    about k / n. Raises ValueError if the reference does not hold the whole eigenspace.
+    about k / n. NaN where eigenspace and trivial vectors are all there is: anything is aligned.
+    `space`: the eigenspace, where that is known without the reference. Raises ValueError if
+    neither holds the whole of it.
     """
-    fiedler = reference.vectors[:, reference.fiedler]
+    fiedler = reference.vectors[:, reference.fiedler] if space is None else None
     trivial = reference.vectors[:, reference.trivial]
     x = _float64(embedding)
     u = np.linalg.svd(x - trivial @ (trivial.T @ x), full_matrices=False)[0]
-    angles = principal_angles(u[..., : fiedler.shape[1]], fiedler)
+    if fiedler is not None:
+        size = fiedler.shape[1]
+        angles = principal_angles(u[..., :size], fiedler)
+    else:
+        assert space is not None
+        size = space.size
+        u = u[..., :size]
+        inside = space.part(u)
+        angles = _angles(inside, u - inside)
+    if size + trivial.shape[1] == x.shape[-2]:
+        angles = np.full_like(angles, np.nan)
     score: Floats = (np.cos(np.radians(angles)) ** 2).mean(-1)
     return Alignment(angles, score)
 

@@ -13,6 +13,7 @@ from geomem.analysis.geometry import geometric_level, mean_similarity, path_cont
 from geomem.analysis.hops import HopTable, hop_correlation, hop_table
 from geomem.analysis.laplacian import SpectralReference, spectral_reference
 from geomem.analysis.memory import memory_scores, succinctness
+from geomem.analysis.path_star import ArmSpace, fiedler_space
 from geomem.analysis.recall import edge_recovery
 from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.analysis.scores import make_scores
@@ -20,6 +21,7 @@ from geomem.analysis.spectrum import (
     coefficient_projections,
     coefficient_residual,
     effective_rank,
+    energy_in,
     energy_share,
     fiedler_alignment,
     negative_share,
@@ -36,6 +38,7 @@ RECALL = (
     *("exact_match", "first_hop", "edge_recovery"),
     *("recovery_dot", "recovery_cosine", "recovery_map"),
 )
+FIEDLER = ("energy_fiedler", "alignment", "largest_angle")
 PEAKED = ("exact_match", "first_hop")
 SPECTRAL_LINES = 8
 DIRECT_NODES = 1_500  # up to here all eigenvectors are computed
@@ -90,8 +93,8 @@ def _per_set(batch: Batch) -> dict[str, Floats]:
 def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
     """Spectra and memory type: see `spectrum` and `memory`; `cells` per dimension for the bits.
 
-    What needs the whole Fiedler-like eigenspace is left out where that is too large, and everything
-    where there is no graph.
+    FIEDLER needs the whole Fiedler-like eigenspace, and is left out where that is too large and the
+    graph no path-star; everything is where there is no graph.
     """
     if not batch.has("edges"):
         return {}
@@ -103,7 +106,7 @@ def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
         "energy_trivial": energy_share(x, reference.vectors[:, reference.trivial]),
         "energy_constant": energy_share(x, reference.constants),
     }
-    found |= _fiedler(x, reference) | _memory(batch, cells)
+    found |= _fiedler(batch, reference) | _memory(batch, cells)
     lines = np.flatnonzero(~reference.trivial)[:SPECTRAL_LINES]
     found |= _numbered("projection", projections(x, reference.vectors[:, lines]))
     if batch.config["model"]["kind"] == "node2vec" and batch.unembedding is None:
@@ -113,17 +116,21 @@ def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
     return found
 
 
-def _fiedler(x: Floats, reference: SpectralReference) -> dict[str, Floats]:
+def _fiedler(batch: Batch, reference: SpectralReference) -> dict[str, Floats]:
+    x, space = batch.embedding, None
     try:
-        space = reference.vectors[:, reference.fiedler]
+        energy = energy_share(x, reference.vectors[:, reference.fiedler])
     except ValueError:  # a path-star's has one dimension less than arms
-        return {}
-    aligned = fiedler_alignment(x, reference)
-    return {
-        "energy_fiedler": energy_share(x, space),
-        "alignment": aligned.score,
-        "largest_angle": aligned.angles[..., -1],
-    }
+        space = _arm_space(batch)
+        if space is None:
+            return {}
+        energy = energy_in(x, space)
+    aligned = fiedler_alignment(x, reference, space)
+    return dict(zip(FIEDLER, (energy, aligned.score, aligned.angles[..., -1]), strict=True))
+
+
+def _arm_space(batch: Batch) -> ArmSpace | None:
+    return fiedler_space(batch.edges, batch.tensor("arms")) if batch.has("arms") else None
 
 
 def _memory(batch: Batch, cells: int) -> dict[str, Floats]:

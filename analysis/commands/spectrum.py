@@ -2,11 +2,18 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from geomem.analysis.commands.options import history_option, table_options
 from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows, with_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geomem.analysis.sweeps import Member
+    from geomem.train.sweep.results import Row
 
 
 @click.command(name="spectrum")
@@ -38,8 +45,12 @@ def command(
     negative_share     energy on negative eigenvalues of (W+W')/2, W = D^-1 A: the "zigzag"
     energy_fiedler     energy on the Fiedler-like eigenspace
     alignment          mean cos^2 of the angles to that eigenspace; of chance: about its share of n
+                       (largest_angle: the last of them; neither where nothing else is left of n)
     margin             best neighbour less best other node, in the model's scores E W E'
     margin_skewed      the same of W's part along E's own axes; margin_geometric: of E E'
+
+    Of graphs above 1 500 nodes that are no path-stars, energy_fiedler, alignment and largest_angle
+    are left out where the eigenspace is too large; a line on stderr names them.
 
     Margins with W need runs that were trained with --set execution.parameters=true, and a model
     with no more than one map.
@@ -55,4 +66,20 @@ def command(
     check_form(as_csv, as_json, history)
     runs = with_graph(chosen_runs(sweep, conditions))
     rows = measure(runs.members, partial(summaries.spectrum, cells=cells), history)
+    if lacking := _without_fiedler(runs.members, rows):
+        measures = ", ".join(summaries.FIEDLER)
+        reason = "that eigenspace is too large to be computed above 1 500 nodes"
+        click.echo(f"without {measures}, as {reason}: {'; '.join(lacking)}", err=True)
     print_rows(rows, as_csv, as_json, summaries.SPECTRUM)
+
+
+def _without_fiedler(members: "Sequence[Member]", rows: "Sequence[Row]") -> list[str]:
+    """The graphs of which only that eigenspace was not measured."""
+    from geomem.analysis.figures.groups import graph_name
+
+    runs = {
+        row.run
+        for row in rows
+        if "negative_share" in row.metrics and "energy_fiedler" not in row.metrics
+    }
+    return sorted({graph_name(m) for m in members if m.row["run"] in runs})

@@ -137,3 +137,17 @@ def test_the_peak_of_an_accuracy_is_recalled_with_its_step():
     members[0].pack.entries["metrics/exact_match"][:] = np.nan
     (row,) = batches.measure(members[:1], summaries.recall)
     assert "exact_match_peak" not in row.metrics
+
+
+def test_graphs_whose_fiedler_space_is_too_large_are_named(monkeypatch):
+    from geomem.analysis import batches, summaries
+    from geomem.analysis.commands.spectrum import _without_fiedler
+
+    tree = {"kind": "tree_star", "arms": 60, "branching": 2, "length": 3}
+    monkeypatch.setattr(summaries, "DIRECT_NODES", 10)
+    for graph, named in ((tree, ["tree-star (60, 2, 3)"]), (None, [])):
+        members = make_members(graph=graph)
+        summaries._reference.cache_clear()
+        rows = batches.measure(members, summaries.spectrum)
+        summaries._reference.cache_clear()
+        assert _without_fiedler(members, rows) == named
