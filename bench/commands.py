@@ -1,5 +1,7 @@
 """The commands of `geomem-bench`."""
 
+from pathlib import Path
+
 import click
 
 from geomem.bench.throughput.catalog import POINTS
@@ -43,8 +45,11 @@ def kernels(
     if bool(ops) == every:
         raise click.UsageError("give either --all or one --op at least")
     from geomem.bench.kernels import Request, run
+    from geomem.bench.record import check_folder
     from geomem.bench.table import table
 
+    if out is not None:
+        check_folder(Path(out))
     try:
         result = run(Request(ops, device, smoke, seconds, threads, out))
     except ValueError as error:
@@ -90,10 +95,13 @@ def throughput(
     """
     if bool(points) == every:
         raise click.UsageError("give either --all or one --point at least")
+    from geomem.bench.record import check_folder
     from geomem.bench.throughput.losses import DIFFERENT
     from geomem.bench.throughput.session import Request, run
     from geomem.bench.throughput.tables import tables
 
+    if out is not None:
+        check_folder(Path(out))
     names = list(POINTS) if every else list(dict.fromkeys(points))
     try:
         result = run(Request(names, device, smoke, seconds, compiled, threads, profile, out))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from geomem.bench.timing import Timing
 from geomem.bench.variants import Check, Op, Point, Variant
-from geomem.train.packs import atomic_write
+from geomem.train.packs import DiskError, atomic_write, make_folder
 
 FORMAT = 1
 
@@ -89,9 +90,22 @@ class Result:
     finished: bool = False
 
 
+def check_folder(folder: Path) -> None:
+    """Make the folder and try to write in it, before the work is done. Raises DiskError."""
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"1")
+    except OSError as error:
+        raise DiskError(folder, error) from error
+
+
 def save(result: Any, path: Path) -> None:
-    """Write a dataclass with `rows` as JSON, a row per line, in place of an earlier stage of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a dataclass with `rows` as JSON, a row per line, in place of an earlier stage of it.
+
+    Raises DiskError.
+    """
+    make_folder(path.parent)
     whole = _plain({"format": FORMAT, **asdict(result)})
     rows = ",\n".join(json.dumps(row, allow_nan=False) for row in whole.pop("rows"))
     head = json.dumps(whole, indent=1, allow_nan=False).removesuffix("\n}")

@@ -234,3 +234,26 @@ def test_a_missing_click_is_named(monkeypatch, capsys):
         entry.main()
     assert stop.value.code == 2
     assert "pip install click" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["kernels", "throughput"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(monkeypatch, tmp_path, command):
+    from geomem.bench.throughput import session
+    from geomem.train.packs import DiskError
+
+    def no_run(*_):
+        raise AssertionError("measured all the same")
+
+    for module in (kernels, session):
+        monkeypatch.setattr(module, "run", no_run)
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file" / "out")
+    with pytest.raises(DiskError, match=r"cannot write .*out: Not a directory"):
+        CliRunner().invoke(cli, [command, "--all", "--out", out], catch_exceptions=False)
+    monkeypatch.setattr("tempfile.TemporaryFile", _refuses)
+    with pytest.raises(DiskError, match="Permission denied"):
+        CliRunner().invoke(cli, [command, "--all", "--out", str(tmp_path)], catch_exceptions=False)
+
+
+def _refuses(dir):
+    raise PermissionError(13, "Permission denied", str(dir))
