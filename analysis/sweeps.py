@@ -14,7 +14,7 @@ from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.results import flat_fields
 from geomem.train.sweep.state import read_state
 from geomem.train.sweep.store import current_packs
-from geomem.train.sweep.where import select
+from geomem.train.sweep.where import select, select_some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,13 +113,15 @@ class Sweep:
     def embeddings(self, *conditions: str) -> tuple[Floats, list[Mapping[str, Any]]]:
         """Embeddings [R, n, m] in canonical node order, and the R runs that they are of.
 
-        Raises ValueError if the runs do not agree in n and m; narrow the conditions then.
+        Raises UsageError if no run meets the conditions, and ValueError if the runs do not agree in
+        n and m; narrow the conditions then.
         """
-        chosen = self.where(*conditions)
+        members = select_some(self.path, conditions, self.members, lambda member: member.row)
+        chosen = Sweep(self.path, members)
         arrays = [member.tensor("embedding") for member in chosen]
         shapes = {array.shape for array in arrays}
         if len(shapes) != 1:
-            found = ", ".join(map(str, sorted(shapes))) or "none"
+            found = ", ".join(map(str, sorted(shapes)))
             raise ValueError(f"the runs' embeddings have to be of one shape, got {found}")
         return np.stack(arrays), chosen.rows
 

@@ -151,3 +151,10 @@ def test_graphs_whose_fiedler_space_is_too_large_are_named(monkeypatch):
         rows = batches.measure(members, summaries.spectrum)
         summaries._reference.cache_clear()
         assert _without_fiedler(members, rows) == named
+
+
+def test_embeddings_of_no_run_name_the_condition(sweep):
+    with pytest.raises(UsageError, match="no run that has results meets seed=99"):
+        open_sweep(sweep).embeddings("seed=99")
+    with pytest.raises(ValueError, match="of one shape, got "):
+        open_sweep(sweep).embeddings()
