@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geomem.analysis.commands.options import table_options
+from geomem.analysis.commands.options import form_options
 from geomem.analysis.commands.tables import check_form, chosen_runs, with_facts
 from geomem.analysis.facts.thresholds import LEVELS, WIDTHS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="capacity")
-@table_options
+@form_options("one line per threshold and seed", "one object, with thresholds and laws")
 @click.option(
     "--memorised",
     type=click.FloatRange(0, 1, min_open=True),
@@ -56,13 +56,14 @@ def command(
     that some seed crossed below or above all of its widths. The second has the laws R log N, N R
     and a free power law, fitted to the medians of thresholds that every seed crossed; R² is of the
     logarithm of the width, N^ with the lowest and highest exponent over the seeds.
-    CSV has the thresholds of every seed, JSON the laws too; geomem-analyze figures draws both.
+    CSV has the thresholds of every seed, JSON too, as "thresholds", and the laws, as "laws";
+    geomem-analyze figures draws both.
 
     \b
     Examples:
-      geomem-analyze capacity sweeps/thresholds_small
-      geomem-analyze capacity sweeps/thresholds_small --memorised 0.95 --json
-      geomem-analyze capacity sweeps/frozen_small --over mlp_width
+      geomem-analyze capacity sweeps/facts_thresholds_small
+      geomem-analyze capacity sweeps/facts_thresholds_small --memorised 0.95 --json
+      geomem-analyze capacity sweeps/facts_frozen_small --over mlp_width
     """
     from geomem.analysis.batches import measure
     from geomem.analysis.facts.laws import fits

@@ -22,13 +22,15 @@ def sweep_options(function: Command) -> Command:
     return click.argument("sweep", type=click.Path(path_type=Path))(where_option(function))
 
 
-def table_options(function: Command) -> Command:
-    """Add SWEEP, --where, --csv and --json."""
-    as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV.")
-    as_json = click.option(
-        "--json", "as_json", is_flag=True, help="Print one object per run, as JSON."
-    )
-    return sweep_options(as_csv(as_json(function)))
+def form_options(line: str, record: str) -> Callable[[Command], Command]:
+    """Return SWEEP, --where, --csv and --json; the words say in the help what these two print."""
+    as_csv = click.option("--csv", "as_csv", is_flag=True, help=f"Print {line}, as CSV.")
+    as_json = click.option("--json", "as_json", is_flag=True, help=f"Print {record}, as JSON.")
+    return lambda function: sweep_options(as_csv(as_json(function)))
+
+
+table_options = form_options("one line per run", "one object per run")
+"""SWEEP, --where, --csv and --json."""
 
 
 history_option = click.option(

@@ -39,8 +39,8 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
 
     \b
     Examples:
-      geomem-analyze superposition sweeps/structure_small
-      geomem-analyze superposition sweeps/two_regimes_small --where width>=32 --csv
+      geomem-analyze superposition sweeps/facts_structure_small
+      geomem-analyze superposition sweeps/facts_two_regimes_small --where width>=32 --csv
     """
     from geomem.analysis.batches import measure
     from geomem.analysis.facts import summary

@@ -1,13 +1,15 @@
 """`superposition`, `capacity` and the figures, on a small sweep of facts."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from geomem.analysis import open_sweep
-from geomem.analysis.cli import cli
+from geomem.analysis.cli import COMMANDS, cli
 from geomem.analysis.figures import drawn
 from geomem.train.sweep.errors import UsageError
 from tests.analysis.trained import train_sweep
@@ -123,3 +125,18 @@ def test_figures_of_facts(sweep):
 def test_figures_of_runs_without_a_network(sweep):
     members = open_sweep(sweep).where("model.kind=transformer").members
     assert {name for name, _ in drawn(members)} == {"measures_over_steps"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_name_the_folders_of_shipped_grids(command):
+    grids = Path(__file__).parents[3].joinpath("train", "grids").rglob("*.yaml")
+    names = {re.search(r"^name: (\w+)", grid.read_text(), re.MULTILINE)[1] for grid in grids}
+    shown = re.findall(r"sweeps/(\w+)(?!\w|\*)", call(cli, command, "--help"))
+    assert shown
+    assert set(shown) <= names
+
+
+def test_the_help_of_capacity_says_what_is_printed():
+    text = " ".join(call(cli, "capacity", "--help").split())
+    assert "one line per threshold and seed" in text
+    assert "per run" not in text
