@@ -19,29 +19,70 @@ STYLES: dict[str, dict[str, Any]] = {
     "first_hop": {"linestyle": "--", "lw": 1.2},
 }
 MARKS = {"exact_match": "o", "first_hop": "x"}
+RUN: dict[str, Any] = {"ms": 5, "alpha": 0.6}
+BESIDE, HALF = {"exact_match": -0.15, "first_hop": 0.15}, 0.12  # of the room of a configuration
 
 
 def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
-    """Held-out accuracy of path-stars against their arms: a dot per run, a line per median."""
+    """Held-out accuracy of path-stars against their arms: a mark per run, a line per median.
+
+    Of a single size, configurations stand side by side.
+    """
     stars = [m for m in members if m.has("arms") and standard(m)]
     if not stars:
         return None
     apart = ("seed", "graph.arms")
     lines = sorted(grouped(stars, apart), key=lambda group: -len(_by_arms(group)))
+    shown = lines[: len(COLOURS)]
+    sizes = sorted({arms for group in shown for arms in _by_arms(group)})
     figure, (ax,) = frame(1, 1, 6.4, 4.4)
-    for colour, group in zip(COLOURS, lines, strict=False):
-        for metric in STYLES:
-            _draw(ax, group, metric, colour)
-    sizes = sorted({arms for group in lines[: len(COLOURS)] for arms in _by_arms(group)})
-    ax.plot(sizes, [1 / size for size in sizes], ":", color=INK, label="chance, 1 / arms")
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="arms of the path-star", ylabel="accuracy on held-out leaves (share)")
+    for colour, group in zip(COLOURS, shown, strict=False):
+        ax.plot([], [], color=colour, lw=4, label=group.label)
+    if len(sizes) > 1:
+        _lines(ax, shown, sizes)
+    else:
+        _columns(ax, shown, sizes[0])
+    ax.set_ylabel("accuracy on held-out leaves (share)")
     ax.set_ylim(-0.03, 1.05)
     title(figure, "In-weights path-star: paths never trained on", len(COLOURS), len(lines))
     legend_below(figure, [ax], 3)
     return figure
+
+
+def _lines(ax: "Axes", groups: Sequence[Group], sizes: Sequence[int]) -> None:
+    """Against the arms, with medians joined."""
+    for colour, group in zip(COLOURS, groups, strict=False):
+        for metric, style in STYLES.items():
+            found = _values(group, metric)
+            medians = [np.median(values) for values in found.values()]
+            ax.plot(list(found), medians, color=colour, **style)
+            for arms, values in found.items():
+                ax.plot([arms] * len(values), values, MARKS[metric], color=colour, **RUN)
+    for metric, style in STYLES.items():
+        label = f"{_words(metric)}: runs and their median"
+        ax.plot([], [], marker=MARKS[metric], ms=5, color=INK, label=label, **style)
+    ax.plot(sizes, [1 / size for size in sizes], ":", color=INK, label="chance, 1 / arms")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set_xlabel("arms of the path-star")
+
+
+def _columns(ax: "Axes", groups: Sequence[Group], arms: int) -> None:
+    """Each configuration in a place of its own; no line would join anything."""
+    for at, (colour, group) in enumerate(zip(COLOURS, groups, strict=False)):
+        for metric, mark in MARKS.items():
+            (values,) = _values(group, metric).values()
+            x = at + BESIDE[metric]
+            ax.plot([x] * len(values), values, mark, color=colour, **RUN)
+            ax.hlines(np.median(values), x - HALF, x + HALF, color=colour)
+    for metric, mark in MARKS.items():
+        ax.plot([], [], mark, color=INK, ms=5, label=f"{_words(metric)}, a run")
+    ax.plot([], [], "-", color=INK, label="median of the runs")
+    ax.axhline(1 / arms, linestyle=":", color=INK, label="chance, 1 / arms")
+    ax.set_xlim(-0.6, len(groups) - 0.4)
+    ax.set_xticks([])
+    ax.set_xlabel(f"configurations, all on path-stars of {arms} arms")
 
 
 def _by_arms(group: Group) -> dict[int, list[Member]]:
@@ -51,10 +92,9 @@ def _by_arms(group: Group) -> dict[int, list[Member]]:
     return dict(sorted(found.items()))
 
 
-def _draw(ax: "Axes", group: Group, metric: str, colour: str) -> None:
-    found = {arms: [m.final(metric) for m in ms] for arms, ms in _by_arms(group).items()}
-    label = f"{group.label}: {metric.replace('_', ' ')}"
-    medians = [np.median(v) for v in found.values()]
-    ax.plot(list(found), medians, color=colour, label=label, **STYLES[metric])
-    for arms, values in found.items():
-        ax.plot([arms] * len(values), values, MARKS[metric], color=colour, ms=5, alpha=0.6)
+def _values(group: Group, metric: str) -> dict[int, list[float]]:
+    return {arms: [m.final(metric) for m in own] for arms, own in _by_arms(group).items()}
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")

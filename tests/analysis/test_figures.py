@@ -19,6 +19,7 @@ from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import graph_name, grouped, variant
 from geomem.analysis.figures.heat_maps import path_by_path
 from geomem.analysis.figures.projection import MissingUmap, project
+from geomem.analysis.figures.size import accuracy_against_size
 from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.sweeps import Sweep
 from geomem.train.sweep.errors import UsageError
@@ -196,3 +197,31 @@ def test_the_command_module_needs_no_matplotlib():
 
 def _written(result):
     return [Path(line) for line in result.output.splitlines()]
+
+
+@pytest.mark.parametrize("sizes", [[6], [4, 6]])
+def test_accuracy_against_size_explains_its_marks_and_draws_what_its_legend_names(sizes):
+    members = [
+        member
+        for arms in sizes
+        for state in (1, 2)
+        for member in make_members(
+            3,
+            {"kind": "path_star", "arms": arms, "length": 4},
+            model={"kind": "mamba", "width": 16, "state": state},
+        )
+    ]
+    figure = accuracy_against_size(members)
+    (ax,) = figure.axes
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    colours, rest = texts[:2], texts[2:]
+    assert [text.partition(",")[0] for text in colours] == ["mamba", "mamba"]
+    assert [text[:9] for text in rest if "median of" not in text] == [
+        *("exact mat", "first hop", "chance, 1")
+    ]
+    handles = dict(zip(texts, figure.legends[0].legend_handles, strict=True))
+    assert [handles[text].get_marker() for text in rest[:2]] == ["o", "x"]
+    (chance,) = [line for line in ax.lines if line.get_label().startswith("chance")]
+    assert np.ptp(chance.get_xdata()) > 0
+    places = {float(x) for line in ax.lines if line.get_marker() in "ox" for x in line.get_xdata()}
+    assert len(places) == (4 if sizes == [6] else 2)  # of one size, none hides another
