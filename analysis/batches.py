@@ -89,12 +89,15 @@ class Batch:
 
 
 def measure(
-    members: Sequence[Member], compute: Callable[[Batch], Measures], history: bool = False
+    members: Sequence[Member],
+    compute: Callable[[Batch], Measures],
+    history: bool = False,
+    passed: Callable[[int], None] | None = None,
 ) -> list[Row]:
     """One row per run, or with `history` per run and stored step, in the order of the members.
 
     compute: measures [K] of a batch. A run whose embedding is not finite, as after divergence, has
-    none, nor has a measure that is undefined (NaN).
+    none, nor has a measure that is undefined (NaN). passed: told how many runs more are measured.
     """
     rows: list[Row] = []
     for batch in _batches(members):
@@ -110,6 +113,8 @@ def measure(
                 for point, step in zip(points, steps, strict=True)
             ]
             rows += [row for run in zip(*found, strict=True) for row in run]
+        if passed is not None:
+            passed(len(batch.places))
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from geomem.analysis.commands.options import form_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, with_facts
+from geomem.analysis.commands.tables import check_form, chosen_runs, measured, with_facts
 from geomem.analysis.facts.thresholds import LEVELS, WIDTHS
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def command(
       geomem-analyze capacity sweeps/facts_thresholds_small --memorised 0.95 --json
       geomem-analyze capacity sweeps/facts_frozen_small --over mlp_width
     """
-    from geomem.analysis.batches import measure
     from geomem.analysis.facts.laws import fits
     from geomem.analysis.facts.summary import transfer
     from geomem.analysis.facts.thresholds import thresholds
@@ -74,7 +73,7 @@ def command(
 
     check_form(as_csv, as_json)
     runs = with_facts(chosen_runs(sweep, conditions))
-    rows = measure(runs.members, transfer)
+    rows = measured(runs, transfer)
     found = thresholds(rows, {"memorised": memorised, "generic": generic}, over)
     if not found:
         raise UsageError(f"{sweep}: a threshold takes runs that differ in {WIDTHS[over]} alone")

@@ -47,6 +47,7 @@ def command(
       geomem-analyze findings --rules
     """
     from geomem.analysis.commands.tables import chosen_of_all
+    from geomem.analysis.counting import counted
     from geomem.analysis.findings import FINDINGS, judge
     from geomem.analysis.findings.table import print_findings, rules
 
@@ -56,7 +57,11 @@ def command(
     if not sweeps:
         raise click.UsageError("Missing argument 'SWEEP...'.")
     runs = chosen_of_all(sweeps, conditions)
-    found = [judge(finding, runs.members) for finding in FINDINGS]
+    found = []
+    with counted(len(FINDINGS), "judged", "finding") as passed:
+        for finding in FINDINGS:
+            found.append(judge(finding, runs.members))
+            passed(1)
     if html is not None:
         _write_page(html, runs, found)
     if as_json:

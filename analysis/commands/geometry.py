@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from geomem.analysis.commands.options import history_option, table_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows, with_graph
+from geomem.analysis.commands.tables import (
+    check_form,
+    chosen_runs,
+    measured,
+    print_rows,
+    with_graph,
+)
 
 
 @click.command(name="geometry")
@@ -33,9 +39,8 @@ def command(
       geomem-analyze geometry sweeps/path_star --where model.kind=mamba --csv
     """
     from geomem.analysis import summaries
-    from geomem.analysis.batches import measure
 
     check_form(as_csv, as_json, history)
     runs = with_graph(chosen_runs(sweep, conditions))
-    rows = measure(runs.members, summaries.geometry, history)
+    rows = measured(runs, summaries.geometry, history)
     print_rows(rows, as_csv, as_json, summaries.GEOMETRY)

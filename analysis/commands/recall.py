@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from geomem.analysis.commands.options import table_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows
+from geomem.analysis.commands.tables import check_form, chosen_runs, measured, print_rows
 
 
 @click.command(name="recall")
@@ -33,11 +33,10 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
       geomem-analyze recall sweeps/path_star --where arms=256 --json
     """
     from geomem.analysis import summaries
-    from geomem.analysis.batches import measure
 
     check_form(as_csv, as_json)
     runs = chosen_runs(sweep, conditions)
-    rows = measure(runs.members, summaries.recall)
+    rows = measured(runs, summaries.recall)
     print_rows(rows, as_csv, as_json, summaries.RECALL, show=_with_interval)
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.analysis.commands.options import history_option, table_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows, with_graph
+from geomem.analysis.commands.tables import (
+    check_form,
+    chosen_runs,
+    measured,
+    print_rows,
+    with_graph,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,11 +67,10 @@ def command(
       geomem-analyze spectrum sweeps/tiny_graphs --history --csv > spectrum.csv
     """
     from geomem.analysis import summaries
-    from geomem.analysis.batches import measure
 
     check_form(as_csv, as_json, history)
     runs = with_graph(chosen_runs(sweep, conditions))
-    rows = measure(runs.members, partial(summaries.spectrum, cells=cells), history)
+    rows = measured(runs, partial(summaries.spectrum, cells=cells), history)
     if lacking := _without_fiedler(runs.members, rows):
         measures = ", ".join(summaries.FIEDLER)
         reason = "that eigenspace is too large to be computed above 1 500 nodes"

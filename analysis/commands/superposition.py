@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from geomem.analysis.commands.options import table_options
-from geomem.analysis.commands.tables import check_form, chosen_runs, print_rows, with_facts
+from geomem.analysis.commands.tables import (
+    check_form,
+    chosen_runs,
+    measured,
+    print_rows,
+    with_facts,
+)
 
 
 @click.command(name="superposition")
@@ -42,12 +48,11 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
       geomem-analyze superposition sweeps/facts_structure_small
       geomem-analyze superposition sweeps/facts_two_regimes_small --where width>=32 --csv
     """
-    from geomem.analysis.batches import measure
     from geomem.analysis.facts import summary
 
     check_form(as_csv, as_json)
     runs = with_facts(chosen_runs(sweep, conditions))
-    rows = measure(runs.members, summary.structure)
+    rows = measured(runs, summary.structure)
     if as_csv or as_json:
         print_rows(rows, as_csv, as_json, summary.MEASURES)
         return

@@ -1,7 +1,7 @@
 """What the commands that print a table have in common: which runs, and in which form."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from geomem.analysis.batches import Batch, Measures
     from geomem.analysis.sweeps import Sweep
     from geomem.train.sweep.results import Row
 
@@ -63,6 +64,17 @@ def _with_tensor(sweep: "Sweep", name: str, does: str) -> "Sweep":
     if not members:
         raise UsageError(f"{sweep.path}: none of these runs {does}")
     return replace(sweep, members=members)
+
+
+def measured(
+    sweep: "Sweep", compute: "Callable[[Batch], Measures]", history: bool = False
+) -> "list[Row]":
+    """`batches.measure` of the runs, which are counted on stderr where that takes longer."""
+    from geomem.analysis.batches import measure
+    from geomem.analysis.counting import counted
+
+    with counted(len(sweep)) as passed:
+        return measure(sweep.members, compute, history, passed)
 
 
 def print_rows(

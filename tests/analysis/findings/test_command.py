@@ -6,6 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
+from geomem.analysis import counting
 from geomem.analysis.cli import cli
 from geomem.analysis.findings import FINDINGS, Check, judge
 from geomem.analysis.findings.measures import RESOLVED
@@ -78,6 +79,12 @@ def test_the_table_tells_verdicts_and_what_is_not_tested(sweeps):
     assert "5 seeds" in text
     assert "not tested, as runs are missing: 1a " in text
     assert "3 seeds, 5 needed" in call(sweeps[0]).stdout
+
+
+def test_findings_are_counted_where_that_takes_longer(sweeps, monkeypatch):
+    monkeypatch.setattr(counting, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(counting, "LINE_SECONDS", 0.01)
+    assert re.match(rf"judged \d+ of {len(FINDINGS)} findings, ", call(*sweeps).stderr)
 
 
 def test_where_chooses_runs(sweeps):

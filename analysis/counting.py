@@ -1,0 +1,40 @@
+"""How far a longer analysis is, on stderr."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from geomem.train.sweep.progress import say
+from geomem.train.sweep.words import duration, plural
+
+FIRST_SECONDS, LINE_SECONDS = 2.0, 10.0
+
+
+@contextlib.contextmanager
+def counted(
+    total: int, did: str = "measured", what: str = "run"
+) -> Iterator[Callable[[int], None]]:
+    """What it yields is called with how many more runs, or what else is counted, are done.
+
+    A line is shown after two seconds and then every ten; what is quick stays silent.
+    """
+    begin, done, over = time.monotonic(), [0], threading.Event()
+
+    def add(count: int) -> None:
+        done[0] += count
+
+    def tell() -> None:
+        seconds = FIRST_SECONDS
+        while not over.wait(seconds):
+            so_far = f"{done[0]:,} of {plural(total, what)}"
+            say(f"{did} {so_far}, {duration(time.monotonic() - begin)}")
+            seconds = LINE_SECONDS
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield add
+    finally:
+        over.set()
+        thread.join()
