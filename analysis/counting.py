@@ -1,11 +1,11 @@
 """How far a longer analysis is, on stderr."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
-from geomem.train.sweep.progress import say
 from geomem.train.sweep.words import duration, plural
 
 FIRST_SECONDS, LINE_SECONDS = 2.0, 10.0
@@ -28,7 +28,9 @@ def counted(
         seconds = FIRST_SECONDS
         while not over.wait(seconds):
             so_far = f"{done[0]:,} of {plural(total, what)}"
-            say(f"{did} {so_far}, {duration(time.monotonic() - begin)}")
+            line = f"{did} {so_far}, {duration(time.monotonic() - begin)}"
+            with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+                print(line, file=sys.stderr, flush=True)
             seconds = LINE_SECONDS
 
     thread = threading.Thread(target=tell, daemon=True)
