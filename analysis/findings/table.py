@@ -6,36 +6,29 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from geomem.analysis.findings.finding import MIN_SEEDS, Check, Finding, Judged
+from geomem.train.sweep.cells import print_cells, print_text
 from geomem.train.sweep.table import spread
 from geomem.train.sweep.words import plural
 
 HOLDS = {True: "yes", False: "no", None: "–"}
 WIDTH = 96
+_HEAD = ("finding", "check", "ours, over seeds", "asked", "holds", "the paper", "verdict")
 
 
 def print_findings(found: Sequence[Judged]) -> None:
     """One line per check; findings whose runs are missing are named under the table."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 240
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("finding", "check", "ours, over seeds", "asked", "holds", "the paper", "verdict"):
-        table.add_column(name, overflow="fold")
+    lines = []
     for judged in found:
         for at, check in enumerate(judged.checks if tried(judged) else ()):
             title = f"{judged.finding.number} {judged.finding.title}" if at == 0 else ""
             paper, verdict = (judged.finding.paper, judged.verdict) if at == 0 else ("", "")
             cells = (check.what, ours(check), check.asked, HOLDS[check.holds], paper, verdict)
-            table.add_row(title, *cells, end_section=check is judged.checks[-1])
-    if table.row_count:
-        console.print(table)
+            lines.append((title, *cells))
+    if lines:
+        print_cells(_HEAD, lines, 1, _HEAD)
     if missing := [judged.finding for judged in found if not tried(judged)]:
-        console.print(f"not tested, as runs are missing: {named(missing)}")
+        print_text(f"not tested, as runs are missing: {named(missing)}")
 
 
 def tried(judged: Judged) -> bool:

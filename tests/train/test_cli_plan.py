@@ -1,6 +1,7 @@
 """`geomem-train plan` and `schema` as a user meets them: output, messages, exit codes."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -55,6 +56,18 @@ def test_table(cli, grid):
     assert " ".join(first.split()).startswith(row)
     assert "width=16" in second
     assert (head.split()[-2:], first.split()[-1]) == (["size", "from"], "memory")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_word_is_lost_on_a_narrow_terminal(cli, grid, width, monkeypatch):
+    whole = cli("plan", grid).stdout
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", cli("plan", grid).stdout).splitlines()
+    assert max(map(len, lines)) <= width
+    words = set(re.split(r"\s+|(?<!width)=", "\n".join(lines)))
+    assert {w for line in whole.splitlines()[-2:] for w in line.split()} <= words
 
 
 def test_json(cli, grid):

@@ -6,13 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from geomem.train.commands.options import set_option, tuning_option, with_tuning
 from geomem.train.config import GridFile, load_grid
 from geomem.train.config.execution import Execution
+from geomem.train.sweep.cells import print_cells, print_text
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.outlook import Outlook, look_ahead
 from geomem.train.sweep.overview import Row, Words, common_words, overview
@@ -22,7 +20,7 @@ from geomem.train.sweep.sizing import Sizing
 from geomem.train.sweep.slots import Slots, resolve_slots
 from geomem.train.sweep.words import plural, size
 
-_WIDTH_OF_FILES = 180
+_LAST = "size from"
 
 
 @click.command(name="plan")
@@ -89,31 +87,24 @@ def _slots(execution: Execution) -> Slots:
 def _show(
     loaded: GridFile, stacks: Sequence[Stack], outlook: Outlook, shared: Sequence[int | None]
 ) -> None:
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES
     workers = f"{plural(outlook.slots.count, 'worker')} on {outlook.slots.device}"
     total = f"{plural(len(loaded.runs), 'run')} in {plural(len(stacks), 'stack')} for {workers}"
-    console.print(f"{loaded.name}: {total}")
+    print_text(f"{loaded.name}: {total}")
     rows = overview(stacks)
     common = common_words(rows)
     for name, words in common.items():
         if words:
-            console.print(f"  every {name}: {' '.join(words)}")
-    console.print(_table(rows, common, shared, outlook.sizing))
+            print_text(f"  every {name}: {' '.join(words)}")
+    _print_rows(rows, common, shared, outlook.sizing)
 
 
-def _table(
+def _print_rows(
     rows: Sequence[Row], common: dict[str, Words], shared: Sequence[int | None], sizing: Sizing
-) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in common:
-        table.add_column(name, overflow="fold")
+) -> None:
     is_shared = any(shared)
-    for name in ("runs", "stacks", *["shared"] * is_shared, "parameters", "memory"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("size from", no_wrap=True)
+    figures = ("runs", "stacks", *["shared"] * is_shared, "parameters", "memory")
     numbers = iter(shared)
+    lines = []
     for row in rows:
         labels = [
             " ".join([words[0], *(word for word in words[1:] if word not in common[name])])
@@ -122,8 +113,8 @@ def _table(
         runs, stacks, *rest = _numbers(row)
         own = dict.fromkeys(islice(numbers, len(row.members)))
         together = [" ".join(str(number) for number in own if number)] * is_shared
-        table.add_row(*labels, runs, stacks, *together, *rest, sizing.source(row.key))
-    return table
+        lines.append([*labels, runs, stacks, *together, *rest, sizing.source(row.key)])
+    print_cells([*common, *figures, _LAST], lines, len(common), {*common, _LAST})
 
 
 def _numbers(row: Row) -> tuple[str, ...]:

@@ -131,6 +131,20 @@ def test_the_table_of_nothing(capsys):
     assert "1a In-weights path-star is learned" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_word_is_cut_on_a_narrow_terminal(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    judged = [judge(finding, CASES[finding.number](5, None)) for finding in FINDINGS]
+    print_findings(judged)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, text.splitlines())) <= width
+    words = set(re.split(r"\s+|=", text))
+    for one in judged:
+        told = [one.finding.title, one.finding.paper, one.verdict, *(c.what for c in one.checks)]
+        assert set(" ".join(told).split()) <= words
+
+
 def test_what_a_check_lacks_is_told():
     check = Check("what", "median ≥ 1", "runs", (), None)
     few = check._replace(seeds=2)

@@ -41,6 +41,23 @@ def test_a_wider_one_is_folded_between_words(printed):
     assert words >= {"graph.", "arms", "freeze_", "embeddings", "exact_", "match"}
 
 
+def test_no_more_is_folded_than_is_needed(printed):
+    text = printed(WHOLE - 1)  # the widest names give way, and that is enough
+    assert "embeddings" in text
+    assert "freeze_embeddings" not in text
+    assert [line.split() for line in text.splitlines()[-2:]] == [" ".join(x).split() for x in LINES]
+
+
+def test_prose_wider_than_the_terminal_is_folded_between_words(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = "seventeen words or so of some length, told without haste"
+    print_cells(["finding", "told", "empty"], [["1a", text, ""], ["", "in short", "no"]], 1)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 24
+    assert " ".join(printed.split()) == f"finding=1a told={text} told=in short empty=no"
+
+
 def test_one_that_does_not_fit_folded_becomes_paragraphs(printed):
     text = printed(FOLDED - 1)
     assert max(map(len, text.splitlines())) < FOLDED
