@@ -27,7 +27,7 @@ import contextlib
 import gc
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,17 @@ KEYS = (
 
 @dataclass(frozen=True)
 class GridFile:
-    """What a grid file asks for; `text` is the file as it was read, without --set."""
+    """What a grid file asks for; `text` is the file as it was read, without --set.
+
+    files: absolute path and SHA-256 of each file of a graph, by its path as written.
+    """
 
     name: str
     runs: tuple[RunConfig, ...]
     execution: Execution
     warnings: tuple[str, ...]
     text: str
+    files: Mapping[str, tuple[str, str]]
 
 
 def load_grid(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> GridFile:
@@ -117,7 +121,7 @@ def _load(path: Path, sets: Sequence[str]) -> GridFile:
         for seed in part
     )
     warnings = _warnings(layers, configs, seeds_count)
-    return GridFile(name, runs, execution, tuple(warnings), text)
+    return GridFile(name, runs, execution, tuple(warnings), text, files.found)
 
 
 def _top_level(root: Node, problems: Problems) -> Entries:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from geomem.train.config.graph_file import KEPT
 from geomem.train.packs.atomic import TEMPORARY, sync_folder
 from geomem.train.packs.errors import DiskError
 from geomem.train.sweep.errors import FolderError, UsageError
@@ -19,7 +20,10 @@ _STACK_DIGITS = 16
 
 
 class Folder:
-    """A sweep directory: sweep.json grid.yaml plan.jsonl packs/ journal/ logs/ checkpoints/."""
+    """A sweep directory: sweep.json grid.yaml plan.jsonl packs/ journal/ logs/ checkpoints/.
+
+    And graphs/, where a grid names files.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,6 +34,7 @@ class Folder:
         self.journal = root / "journal"
         self.logs = root / "logs"
         self.checkpoints = root / "checkpoints"
+        self.graphs = root / KEPT
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -66,7 +71,7 @@ class Folder:
 
     def clean(self) -> None:
         """Remove what killed writers left unfinished; for the only driver of the directory."""
-        for folder in (self.root, *self.folders):
+        for folder in (self.root, *self.folders, self.graphs):
             for path in folder.glob(TEMPORARY):
                 path.unlink(missing_ok=True)
 
@@ -88,7 +93,7 @@ class Folder:
                     path.unlink(missing_ok=True)
 
     def _refuse_links(self) -> None:
-        for path in (self.root, *self._files, *self.folders):
+        for path in (self.root, *self._files, *self.folders, self.graphs):
             with _refusals(path):
                 target = os.readlink(path) if path.is_symlink() else None
             if target is not None:
@@ -100,7 +105,7 @@ class Folder:
     def _refuse_foreign(self) -> None:
         if not self.root.is_dir() or self.about.exists() or self.plan.exists():
             return
-        own = {path.name for path in (*self._files, *self.folders)}
+        own = {path.name for path in (*self._files, *self.folders, self.graphs)}
         with _refusals(self.root), os.scandir(self.root) as entries:
             foreign = [e.name for e in entries if e.name not in own and not e.name.endswith(".tmp")]
         if foreign:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -14,6 +14,7 @@ from geomem.train.packs import atomic_write, geomem_version
 from geomem.train.sweep.errors import InUseError, StoreError
 from geomem.train.sweep.events import Group, Queued
 from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.graph_copies import keep_graphs
 from geomem.train.sweep.journal import Journal
 from geomem.train.sweep.lock import Shard, drive, holders, planning
 from geomem.train.sweep.plan import Stack
@@ -34,6 +35,8 @@ class GridLike(Protocol):
     def runs(self) -> tuple[RunConfig, ...]: ...
     @property
     def text(self) -> str: ...
+    @property
+    def files(self) -> Mapping[str, tuple[str, str]]: ...
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def _update(
             _refuse_neighbours(folder, writer)
             notes.append(_describe_change(old, lines))
         write_plan(folder.plan, lines)
+    keep_graphs(folder.graphs, request.grid.files)
     grid = request.grid.text.encode()
     if not folder.grid.exists() or folder.grid.read_bytes() != grid:
         atomic_write(folder.grid, grid)

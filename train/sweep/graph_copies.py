@@ -1,0 +1,35 @@
+"""Copies of the files that graphs stand in, so that a sweep's folder goes on wherever it is."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from geomem.train.canonical import canonical_json
+from geomem.train.config.graph_file import INDEX, read_index
+from geomem.train.packs import atomic_write, make_folder
+from geomem.train.sweep.errors import UsageError
+
+
+def keep_graphs(copies: Path, files: Mapping[str, tuple[str, str]]) -> None:
+    """Copy files, given as in `GraphFiles.found`, that are not there yet.
+
+    Raises DiskError, and UsageError for a file that is changed meanwhile.
+    """
+    if not files:
+        return
+    make_folder(copies)
+    for source, digest in files.values():
+        copy = copies / digest
+        if not copy.exists():
+            atomic_write(copy, _read(Path(source), digest))
+    known = read_index(copies)
+    index = known | {path: digest for path, (_, digest) in files.items()}
+    if index != known:
+        atomic_write(copies / INDEX, (canonical_json(index) + "\n").encode())
+
+
+def _read(source: Path, digest: str) -> bytes:
+    data = source.read_bytes() if source.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise UsageError(f"{source} changed while the sweep was started; start it again")
+    return data
