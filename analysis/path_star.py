@@ -29,12 +29,16 @@ class ArmSpace:
         """The dimensions of the space."""
         return len(self.arms) - 1
 
-    def part(self, x: Floats) -> Floats:
-        """The orthogonal projection of columns [..., n, m] on the space."""
-        along = np.einsum("l,...dlm->...dm", self.mode, x[..., self.arms, :])
+    def coordinates(self, x: Floats) -> Floats:
+        """See `Space`: the mode's share in every arm [..., d, m], which sums to 0 over the arms."""
+        along: Floats = np.einsum("l,...dlm->...dm", self.mode, x[..., self.arms, :])
         along -= along.mean(-2, keepdims=True)
+        return along
+
+    def part(self, x: Floats) -> Floats:
+        """See `Space`."""
         found = np.zeros_like(x)
-        found[..., self.arms, :] = self.mode[:, None] * along[..., None, :]
+        found[..., self.arms, :] = self.mode[:, None] * self.coordinates(x)[..., None, :]
         return found
 
 

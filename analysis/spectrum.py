@@ -6,13 +6,13 @@ or members and points of a training history
 Eigenvectors e_i and the Fiedler-like eigenspace come from `laplacian.spectral_reference`.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from geomem.analysis.arrays import PIECE, Array, Floats, Ints, flat_members, pieces, to_numpy
 from geomem.analysis.laplacian import SpectralReference, symmetric_walk
-from geomem.analysis.path_star import ArmSpace
 from geomem.analysis.quadrature import energy_below
 
 ZERO = 1e-9  # eigenvalues of bipartite graphs are 0 in numbers, and neither positive nor negative
@@ -38,16 +38,54 @@ def normalised(spectrum: Floats) -> Floats:
     return spectrum / np.where(largest > 0, largest, 1)
 
 
+class Space(Protocol):
+    """A subspace of R^n."""
+
+    @property
+    def size(self) -> int:
+        """Its dimensions."""
+        ...
+
+    def coordinates(self, x: Floats) -> Floats:
+        """Columns [..., n, m] in the space, [..., c, m], where lengths and angles are the same."""
+        ...
+
+    def part(self, x: Floats) -> Floats:
+        """The orthogonal projection of columns [..., n, m] on the space."""
+        ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """The `Space` of orthonormal columns [n, k]."""
+
+    basis: Floats
+
+    @property
+    def size(self) -> int:
+        """See `Space`."""
+        return int(self.basis.shape[1])
+
+    def coordinates(self, x: Floats) -> Floats:
+        """See `Space`."""
+        found: Floats = self.basis.T @ x
+        return found
+
+    def part(self, x: Floats) -> Floats:
+        """See `Space`."""
+        found: Floats = self.basis @ self.coordinates(x)
+        return found
+
+
 def energy_share(embedding: Array, basis: Floats) -> Floats:
     """Share of ‖V‖² that lies in the span of orthonormal columns [n, k], [...]."""
-    x = _float64(embedding)
-    return _share(((basis.T @ x) ** 2).sum((-1, -2)), x)
+    return energy_in(embedding, Span(basis))
 
 
-def energy_in(embedding: Array, space: ArmSpace) -> Floats:
-    """Share of ‖V‖² that lies in the eigenspace, [...]."""
+def energy_in(embedding: Array, space: Space) -> Floats:
+    """Share of ‖V‖² that lies in the space, [...]."""
     x = _float64(embedding)
-    return _share((space.part(x) ** 2).sum((-1, -2)), x)
+    return _share((space.coordinates(x) ** 2).sum((-1, -2)), x)
 
 
 def effective_rank(embedding: Array) -> Floats:
@@ -80,30 +118,23 @@ def _angles(inside: Floats, outside: Floats) -> Floats:
 
 
 def fiedler_alignment(
-    embedding: Array, reference: SpectralReference, space: ArmSpace | None = None
+    embedding: Array, reference: SpectralReference, space: Space | None = None
 ) -> Alignment:
     """Angles between V's leading left singular subspace and the whole Fiedler-like eigenspace.
 
     As many singular vectors as the eigenspace has dimensions, after the trivial eigenvectors, one
     per component and no part of the eigenspace, are projected out of V. A random subspace scores
     about k / n. NaN where eigenspace and trivial vectors are all there is: anything is aligned.
-    `space`: the eigenspace, where that is known without the reference. Raises ValueError if
-    neither holds the whole of it.
+    space: the eigenspace, by default that of the reference. Raises ValueError if this does not hold
+    the whole of it.
     """
-    fiedler = reference.vectors[:, reference.fiedler] if space is None else None
+    space = space or Span(reference.vectors[:, reference.fiedler])
     trivial = reference.vectors[:, reference.trivial]
     x = _float64(embedding)
     u = np.linalg.svd(x - trivial @ (trivial.T @ x), full_matrices=False)[0]
-    if fiedler is not None:
-        size = fiedler.shape[1]
-        angles = principal_angles(u[..., :size], fiedler)
-    else:
-        assert space is not None
-        size = space.size
-        u = u[..., :size]
-        inside = space.part(u)
-        angles = _angles(inside, u - inside)
-    if size + trivial.shape[1] == x.shape[-2]:
+    u = u[..., : space.size]
+    angles = _angles(space.coordinates(u), u - space.part(u))
+    if space.size + trivial.shape[1] == x.shape[-2]:
         angles = np.full_like(angles, np.nan)
     score: Floats = (np.cos(np.radians(angles)) ** 2).mean(-1)
     return Alignment(angles, score)

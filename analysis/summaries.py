@@ -13,11 +13,13 @@ from geomem.analysis.geometry import geometric_level, mean_similarity, path_cont
 from geomem.analysis.hops import HopTable, hop_correlation, hop_table
 from geomem.analysis.laplacian import SpectralReference, spectral_reference
 from geomem.analysis.memory import memory_scores, succinctness
-from geomem.analysis.path_star import ArmSpace, fiedler_space
+from geomem.analysis.path_star import fiedler_space
 from geomem.analysis.recall import edge_recovery
 from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.analysis.scores import make_scores
 from geomem.analysis.spectrum import (
+    Space,
+    Span,
     coefficient_projections,
     coefficient_residual,
     effective_rank,
@@ -117,20 +119,16 @@ def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
 
 
 def _fiedler(batch: Batch, reference: SpectralReference) -> dict[str, Floats]:
-    x, space = batch.embedding, None
+    space: Space | None
     try:
-        energy = energy_share(x, reference.vectors[:, reference.fiedler])
+        space = Span(reference.vectors[:, reference.fiedler])
     except ValueError:  # a path-star's has one dimension less than arms
-        space = _arm_space(batch)
-        if space is None:
-            return {}
-        energy = energy_in(x, space)
-    aligned = fiedler_alignment(x, reference, space)
+        space = fiedler_space(batch.edges, batch.tensor("arms")) if batch.has("arms") else None
+    if space is None:
+        return {}
+    aligned = fiedler_alignment(batch.embedding, reference, space)
+    energy = energy_in(batch.embedding, space)
     return dict(zip(FIEDLER, (energy, aligned.score, aligned.angles[..., -1]), strict=True))
-
-
-def _arm_space(batch: Batch) -> ArmSpace | None:
-    return fiedler_space(batch.edges, batch.tensor("arms")) if batch.has("arms") else None
 
 
 def _memory(batch: Batch, cells: int) -> dict[str, Floats]:
