@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from geomem.bench.timing import Timing
 from geomem.bench.variants import Check, Op, Point, Variant
-from geomem.train.packs import DiskError, atomic_write, make_folder
+from geomem.train.packs import DiskError, atomic_write, make_folder, probe_folder
 
 FORMAT = 1
 
@@ -94,8 +93,7 @@ def check_folder(folder: Path) -> None:
     """Make the folder and try to write in it, before the work is done. Raises DiskError."""
     make_folder(folder)
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"1")
+        probe_folder(folder)
     except OSError as error:
         raise DiskError(folder, error) from error
 

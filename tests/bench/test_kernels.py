@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -250,10 +251,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(monkeypatch, 
     out = str(tmp_path / "file" / "out")
     with pytest.raises(DiskError, match=r"cannot write .*out: Not a directory"):
         CliRunner().invoke(cli, [command, "--all", "--out", out], catch_exceptions=False)
-    monkeypatch.setattr("tempfile.TemporaryFile", _refuses)
+    monkeypatch.setattr(Path, "write_bytes", _refuses)
     with pytest.raises(DiskError, match="Permission denied"):
         CliRunner().invoke(cli, [command, "--all", "--out", str(tmp_path)], catch_exceptions=False)
 
 
-def _refuses(dir):
-    raise PermissionError(13, "Permission denied", str(dir))
+def _refuses(path, data):
+    raise PermissionError(13, "Permission denied", str(path))

@@ -52,6 +52,16 @@ def make_folder(folder: Path) -> None:
         raise DiskError(folder, error) from error
 
 
+def probe_folder(folder: Path) -> None:
+    """Write a file there and remove it. Raises OSError.
+
+    Permission bits do not tell about read-only and full disks.
+    """
+    probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
+    probe.write_bytes(b"geomem")
+    probe.unlink()
+
+
 def _write_synced(path: Path, data: Data) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o644), "wb") as file:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from geomem.train.config.graph_file import KEPT
-from geomem.train.packs.atomic import TEMPORARY, sync_folder
+from geomem.train.packs.atomic import TEMPORARY, probe_folder, sync_folder
 from geomem.train.packs.errors import DiskError
 from geomem.train.sweep.errors import FolderError, UsageError
 
@@ -64,7 +64,8 @@ class Folder:
         for folder in (self.root, *self.folders):
             _make(folder)
         for folder in (self.root, *self.folders):
-            _probe(folder)
+            with _refusals(folder):
+                probe_folder(folder)
         sync_folder(self.root)
         with contextlib.suppress(PermissionError):
             sync_folder(self.root.parent)
@@ -118,14 +119,6 @@ class Folder:
 def _make(folder: Path) -> None:
     with _refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
-
-
-def _probe(folder: Path) -> None:
-    # Permission bits do not tell about read-only and full disks; a file does.
-    probe = folder / f".probe.{secrets.token_hex(4)}.tmp"
-    with _refusals(folder):
-        probe.write_bytes(b"geomem")
-        probe.unlink()
 
 
 @contextlib.contextmanager
