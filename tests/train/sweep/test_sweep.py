@@ -4,15 +4,12 @@ import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 
 import pytest
 
-from geomem.train.config import load_grid, run_id
 from geomem.train.packs import open_pack, writer
 from geomem.train.sweep.errors import FolderError, UsageError
 from geomem.train.sweep.folder import slug
-from geomem.train.sweep.graph_copies import keep_graphs
 from geomem.train.sweep.lock import Shard
 from geomem.train.sweep.tally import Tally
 from tests.train.sweep.helpers import Sweeper
@@ -153,33 +150,6 @@ class TestChangedGrid:
             assert {m["config"]["graph"]["path"] for m in members} <= {str(edges), str(moved)}
             late = commit.time == max(c.time for c in sweeper.state.commits.values())
             assert not late or members[0]["config"]["graph"]["path"] == str(moved)
-
-    def test_a_folder_goes_on_elsewhere_without_the_files_of_its_graphs(self, sweeper, fake):
-        edges = sweeper.tmp / "edges.txt"
-        edges.write_text("a b\nb c\n")
-        text = sweeper.grid.read_text()
-        graph = "{kind: path_star, arms: 4, length: 5}"
-        sweeper.grid.write_text(text.replace(graph, "{kind: edge_list, path: edges.txt}"))
-        fake(full=0)
-        with pytest.raises(FolderError):
-            sweeper.run()
-        fake()
-        edges.unlink()
-        before = list(sweeper.state.runs)
-        moved = sweeper.out.rename(sweeper.tmp / "moved")
-        grid = load_grid(moved / "grid.yaml")
-        assert {run_id(run) for run in grid.runs} == set(before)
-        (copy,) = grid.files.values()
-        assert Path(copy[0]).parent == moved / "graphs"
-        assert Path(copy[0]).read_text() == "a b\nb c\n"
-        keep_graphs(moved / "graphs", grid.files)
-        assert len(list((moved / "graphs").iterdir())) == 2
-
-    def test_a_file_that_changes_meanwhile_is_told(self, tmp_path):
-        edges = tmp_path / "edges.txt"
-        edges.write_text("a b\n")
-        with pytest.raises(UsageError, match="changed while the sweep was started"):
-            keep_graphs(tmp_path / "graphs", {"edges.txt": (str(edges), "0" * 64)})
 
     def test_a_name_is_data(self, sweeper):
         sweeper.write_grid(name='"../../x"')
