@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from geomem.train.config.graph import EdgeList, GraphConfig, PathStar, Text
+from geomem.train.config.graph import EdgeList, GraphConfig, PathStar, Text, TreeStar
 from geomem.train.config.model import FeedForward, ModelConfig, Node2Vec, Recall
 from geomem.train.config.task import Facts, InContext, InWeights, TaskConfig, held_out_count
 from geomem.train.config.training import Optim, Train
@@ -61,7 +61,8 @@ def _check_paths(graph: GraphConfig | None, task: InWeights) -> None:
     if isinstance(graph, EdgeList) or graph.path_count == 0:
         _refuse_paths(task, f"a graph of kind {graph.kind}", "use path_star or tree_star")
         return
-    total = graph.path_count if task.split == "leaf" else graph.arms  # type: ignore[union-attr]
+    assert isinstance(graph, PathStar | TreeStar)
+    total = split_units(graph, task)
     held_out = held_out_count(total, task.test_fraction)
     if held_out == 0 or held_out == total:
         _refuse(
@@ -74,6 +75,11 @@ def _check_paths(graph: GraphConfig | None, task: InWeights) -> None:
             held_out=held_out,
             rest=total - held_out,
         )
+
+
+def split_units(graph: PathStar | TreeStar, task: InWeights) -> int:
+    """The leaves or the subtrees that are divided into those for the training and for the test."""
+    return graph.path_count if task.split == "leaf" else graph.arms
 
 
 def _refuse_paths(task: InWeights, graph: str, remedy: str) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from geomem.train.config.catalog import default_of, kind_of
 from geomem.train.config.errors import Mark
+from geomem.train.config.fitting import split_units
 from geomem.train.config.graph import FileGraph, PathStar, TreeStar
 from geomem.train.config.model import FeedForward, Node2Vec, Recall, Transformer
 from geomem.train.config.run import RunConfig, run_id
@@ -101,7 +103,7 @@ def _too_many_paths(run: RunConfig) -> str | None:
     graph, task = run.graph, run.task
     if not isinstance(graph, PathStar | TreeStar) or not isinstance(task, InWeights):
         return None
-    units = graph.path_count if task.split == "leaf" else graph.arms
+    units = split_units(graph, task)
     held_out = held_out_count(units, task.test_fraction) * (graph.path_count // units)
     return _too_many(run.train.path_batch, graph.path_count - held_out, "paths to train on")
 
@@ -109,8 +111,7 @@ def _too_many_paths(run: RunConfig) -> str | None:
 def _too_many_facts(run: RunConfig) -> str | None:
     if not isinstance(run.task, Facts):
         return None
-    total = run.task.query_count
-    trained = total - held_out_count(total, run.task.test_fraction)
+    trained = run.task.query_count - run.task.test_count
     return _too_many(run.train.fact_batch, trained, "queries to train on")
 
 
@@ -138,7 +139,9 @@ class Idle:
     def add(self, run: RunConfig, identity: str, settings: Settings) -> None:
         """Look at a distinct configuration, its run id, and the values written for it."""
         unread = {path: rule.where for rule in _RULES if rule.applies(run) for path in rule.fields}
-        written = [path for path in unread if _value(run, path) != _default(run, path)]
+        written = [
+            path for path in unread if path in settings and _value(run, path) != _default(run, path)
+        ]
         found = {path: doubt for path, of in _DOUBTS.items() if (doubt := of(run))}
         found |= {path: f"changes nothing where {unread[path]}; leave it out" for path in written}
         self._told |= {(settings[path].mark, path): text for path, text in found.items()}
@@ -166,8 +169,7 @@ def _value(run: RunConfig, path: str) -> Any:
 
 
 def _default(run: RunConfig, path: str) -> Any:
-    section, _, name = path.partition(".")
-    return type(getattr(run, section)).model_fields[name].default
+    return default_of(path, kind_of(type(getattr(run, path.partition(".")[0]))))
 
 
 def _without(run: RunConfig, paths: Iterable[str]) -> RunConfig:

@@ -126,8 +126,7 @@ class Facts(Section):
         if self.query_count > MAX_FACTS:
             text = f"{self.query_count:.15g} queries are more than the limit of {MAX_FACTS}"
             _refuse("subjects", f"{text}; take fewer subjects, relations or hops")
-        held_out = held_out_count(self.query_count, self.test_fraction)
-        if self.test_fraction and held_out in (0, self.query_count):
+        if self.test_fraction and self.test_count in (0, self.query_count):
             text = f"{self.test_fraction} of {self.query_count} queries leaves the test or the "
             _refuse("test_fraction", f"{text}training with none; take another fraction")
         return self
@@ -136,6 +135,11 @@ class Facts(Section):
     def query_count(self) -> int:
         """Queries that there are."""
         return int(self.subjects * self.relations**self.hops)
+
+    @property
+    def test_count(self) -> int:
+        """Queries that are never trained on."""
+        return held_out_count(self.query_count, self.test_fraction)
 
     @property
     def attribute_count(self) -> int:

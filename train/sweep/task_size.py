@@ -149,7 +149,7 @@ def _in_context(run: RunConfig, task: InContext) -> TaskSize:
 def _facts(run: RunConfig, task: Facts) -> TaskSize:
     """Its tables hold every fact, the order of the queries if they are sampled, and a batch."""
     context, targets = facts_size.context_length(task), facts_size.target_count(task)
-    trained = task.query_count - held_out_count(task.query_count, task.test_fraction)
+    trained = task.query_count - task.test_count
     batch = trained if run.train.fact_batch == "all" else run.train.fact_batch
     ordered = 0 if run.train.fact_batch == "all" else 2 * trained
     split = task.query_count if task.test_fraction else 0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels.streams import permutation, permutations, stream_keys
-from geomem.train.config.task import Facts, held_out_count
+from geomem.train.config.task import Facts
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def build_facts(task: Facts, seeds: Sequence[int], device: torch.device) -> Fact
     if not task.test_fraction:
         return FactTable(task, answers, None, None)
     order = permutation(stream_keys(seeds, "split", device), task.query_count)
-    count = held_out_count(task.query_count, task.test_fraction)
+    count = task.test_count
     return FactTable(
         task, answers, order[:, count:].sort(1).values, order[:, :count].sort(1).values
     )
