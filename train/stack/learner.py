@@ -89,14 +89,14 @@ class TokenLearner:
         """See `Learner.enter`."""
         if stage != self._stage:  # a graph reads tensors of the task, which have to stay the same
             self._task.enter(stage)
-        if self._compile and stage != self._stage:  # in which parts are all of one structure
-            # Evaluations, which have many shapes and are few, are not compiled.
-            program = Program(Step.plain, on_cpu=self._on_cpu)
-            for step in self._steps:
-                step.do = Repeated(program) if self._on_cpu else program
+            if self._compile:  # for each stage, in which parts are all of one structure
+                # Evaluations, which have many shapes and are few, are not compiled.
+                program = Program(Step.plain, on_cpu=self._on_cpu)
+                for step in self._steps:
+                    step.do = Repeated(program) if self._on_cpu else program
+            self._stage = stage
         for step in self._steps:
             step.start(stage, in_stage)
-        self._stage = stage
 
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""
