@@ -294,6 +294,13 @@ class TestDamage:
                 call("status", copy.out)
             path.write_bytes(old)
 
+    def test_a_plan_without_runs_that_were_trained(self, copy):
+        lines = copy.folder.plan.read_text().splitlines(keepends=True)
+        copy.folder.plan.write_text("".join(lines[:1]))
+        for command in ("status", "results", "verify"):
+            with pytest.raises(StoreError, match=r"plan\.jsonl: lacks 3 runs of those with"):
+                call(command, copy.out)
+
     def test_a_directory_of_a_newer_version(self, copy):
         about = json.loads(copy.folder.about.read_text())
         copy.folder.about.write_text(json.dumps({**about, "format": 2}))

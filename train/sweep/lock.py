@@ -8,13 +8,15 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from geomem.train.packs.errors import DiskError
 from geomem.train.sweep.errors import InUseError
 
 _PATIENCE = 0.5
+_SIGN_BYTES = 512
 _SHARD = re.compile(r"shard-(\d+)-of-(\d+)\.lock")
 
 
@@ -32,37 +34,68 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How far a driver is: stacks in training, share of its steps, seconds left where known."""
+
+    stacks: int
+    share: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
 class Holder:
-    """Who works in a directory; `since` as local time."""
+    """Who works in a directory; `since` as local time, `work` once the driver has told it."""
 
     pid: int
     host: str
     since: str
     shard: str | None = None
+    work: Work | None = None
 
     def __str__(self) -> str:
         shard = f"{self.shard}, " if self.shard else ""
         return f"{shard}process {self.pid} on {self.host}, since {self.since}"
 
 
+class Sign:
+    """What stands in a lock: who holds it, and how far that one is."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        os.ftruncate(descriptor, 0)
+        self._write(self._holder)
+
+    def tell(self, work: Work) -> None:
+        """Let `holders` know. A disk that refuses is no reason to stop."""
+        with contextlib.suppress(OSError):
+            self._write({**self._holder, "work": asdict(work)})
+
+    def _write(self, sign: dict[str, Any]) -> None:
+        # All are of one length, so that nobody reads the end of a longer one.
+        os.pwrite(self._descriptor, json.dumps(sign).encode().ljust(_SIGN_BYTES), 0)
+
+
 @contextlib.contextmanager
-def drive(journal: Path, shard: Shard | None) -> Iterator[None]:
+def drive(journal: Path, shard: Shard | None) -> Iterator[Sign]:
     """Hold a sweep directory (its journal folder) for one driver, or for one of its shards.
 
     Raises InUseError with the holder's name.
     """
+    own = journal / f"{shard.name if shard else 'main'}.lock"
     with contextlib.ExitStack() as stack:
-        main = journal / "main.lock"
-        if not stack.enter_context(_locked(main, shared=shard is not None)):
+        if shard and stack.enter_context(_locked(journal / "main.lock", fcntl.LOCK_SH)) is None:
             raise _in_use(holders(journal))
-        if shard is not None:
-            own = journal / f"{shard.name}.lock"
-            if not stack.enter_context(_locked(own)):
-                raise _in_use([holder] if (holder := _read(own)) else [])
-            others = [h for h in holders(journal) if _count(h) not in (None, shard.count)]
-            if others:
-                raise _in_use(others, f"; it divides the sweep by {_count(others[0])}")
-        yield
+        descriptor = stack.enter_context(_locked(own))
+        if descriptor is None:
+            raise _in_use([h for h in holders(journal) if not shard or h.shard == shard.name])
+        with _disk(own):
+            sign = Sign(descriptor)
+        others = [h for h in holders(journal) if shard and _count(h) not in (None, shard.count)]
+        if others:
+            raise _in_use(others, f"; it divides the sweep by {_count(others[0])}")
+        yield sign
 
 
 @contextlib.contextmanager
@@ -82,22 +115,20 @@ def holders(journal: Path) -> list[Holder]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[bool]:
+def _locked(path: Path, kind: int = fcntl.LOCK_EX, *, wait: bool = False) -> Iterator[int | None]:
+    """Hold a lock, and give its descriptor; None if another has it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    try:
+    with _disk(path):
         descriptor = os.open(path, flags, 0o644)
-    except OSError as error:
-        raise DiskError(path, error) from error
     try:
-        held = _try(path, descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, wait)
-        if held and not shared:
-            _sign(descriptor)
-        yield held
+        with _disk(path):
+            held = _try(descriptor, kind, wait)
+        yield descriptor if held else None
     finally:
         os.close(descriptor)
 
 
-def _try(path: Path, descriptor: int, kind: int, wait: bool) -> bool:
+def _try(descriptor: int, kind: int, wait: bool) -> bool:
     # A look by `status` holds the lock for an instant: hence a little patience.
     end = time.monotonic() + _PATIENCE
     while True:
@@ -107,17 +138,16 @@ def _try(path: Path, descriptor: int, kind: int, wait: bool) -> bool:
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)
-        except OSError as error:
-            raise DiskError(path, error) from error
         else:
             return True
 
 
-def _sign(descriptor: int) -> None:
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(path, error) from error
 
 
 def _is_held(path: Path) -> bool:
@@ -138,7 +168,8 @@ def _read(path: Path) -> Holder | None:
     try:
         data = json.loads(path.read_bytes())
         shard = None if path.stem == "main" else path.stem
-        return Holder(int(data["pid"]), str(data["host"]), str(data["since"]), shard)
+        work = Work(**data["work"]) if "work" in data else None
+        return Holder(int(data["pid"]), str(data["host"]), str(data["since"]), shard, work)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # its writer has the lock since an instant
 

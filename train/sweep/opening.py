@@ -16,7 +16,7 @@ from geomem.train.sweep.events import Group, Queued
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.graph_copies import keep_graphs
 from geomem.train.sweep.journal import Journal
-from geomem.train.sweep.lock import Shard, drive, holders, planning
+from geomem.train.sweep.lock import Shard, Sign, drive, holders, planning
 from geomem.train.sweep.plan import Stack
 from geomem.train.sweep.planfile import Line, write_plan
 from geomem.train.sweep.state import State, read_state
@@ -59,6 +59,7 @@ class Sweep:
     journal: Journal
     groups: list[Group]
     shard: Shard | None
+    sign: Sign
     notes: tuple[str, ...]
 
 
@@ -71,14 +72,14 @@ def open_sweep(folder: Folder, request: Request, plan: Planner) -> Iterator[Swee
     folder.prepare()
     shard = request.shard
     writer = shard.name if shard else "main"
-    with drive(folder.journal, shard):
+    with drive(folder.journal, shard) as sign:
         if shard is None:
             folder.clean()
         with contextlib.closing(Journal(folder.journal / f"{writer}.jsonl")) as journal:
             with planning(folder.journal):
                 state, notes = _update(folder, request, plan, journal, writer)
             groups = [g for g in state.pending if not shard or _is_own(state, g, shard)]
-            yield Sweep(folder, state, journal, groups, shard, notes)
+            yield Sweep(folder, state, journal, groups, shard, sign, notes)
 
 
 def _is_own(state: State, group: Group, shard: Shard) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,10 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from geomem.train.sweep.lock import Work
 from geomem.train.sweep.tally import Display, Tally
 from geomem.train.sweep.words import duration, number, printable
 
 _LINE_SECONDS = 10.0
+_TELL_SECONDS = 5.0
 _FRAME_SECONDS = 0.2
 
 
@@ -62,6 +64,25 @@ class _Screen:
         bar.add_row(ProgressBar(1.0, tally.share, width=30), Text(_head(tally)))
         with contextlib.suppress(OSError):
             self._live.update(Group(bar, Text(_details(tally), style="dim")), refresh=True)
+
+
+class Told:
+    """Another display, beside which `tell` learns how far the driver is, for `status`."""
+
+    def __init__(self, display: Display, tell: Callable[[Work], None]) -> None:
+        self._display, self._tell = display, tell
+        self._next = 0.0
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._display.note(text)
+
+    def show(self, tally: Tally) -> None:
+        """Pass it on, and tell if the last time is a while ago."""
+        self._display.show(tally)
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _TELL_SECONDS
+            self._tell(Work(tally.flying, tally.share, tally.seconds_left))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
 from geomem.train.sweep.outlook import look_ahead
 from geomem.train.sweep.plan import Stack, plan_stacks
-from geomem.train.sweep.progress import display, say
+from geomem.train.sweep.progress import Told, display, say
 from geomem.train.sweep.sharing import Candidate, share_sizes
 from geomem.train.sweep.signals import Interruption, SecondSignal, catch_signals
 from geomem.train.sweep.slots import resolve_slots
@@ -83,7 +83,8 @@ def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: 
         say(_plan_line(sweep, means))
     with display(quiet) as shown:
         steps = sum(board.steps(group) for group in sweep.groups)
-        tally = Tally(state.count(mine), len(sweep.groups), steps, shown)
+        told = Told(shown, sweep.sign.tell)
+        tally = Tally(state.count(mine), len(sweep.groups), steps, told)
         try:
             finished = Engine(board, sweep.folder, means, tally, signal).run()
         except GeomemError as error:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,36 +10,44 @@ from typing import Any
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.lock import Holder, holders
 from geomem.train.sweep.opening import read_about
-from geomem.train.sweep.state import STATUSES, State, Status, read_state
+from geomem.train.sweep.state import STATUSES, State, Status, read_state, require_plan
 from geomem.train.sweep.summary import Cause, describe_counts, describe_failures, group_failures
-from geomem.train.sweep.words import plural, printable, size
+from geomem.train.sweep.words import duration, plural, printable, size
 
 
 def read_status(folder: Folder) -> dict[str, Any]:
     """Everything that `status` tells, as plain values. Raises UsageError, StoreError."""
     state = read_state(folder)
-    counts = state.count(state.runs)
+    require_plan(folder, state)
+    counts, drivers = state.count(state.runs), holders(folder.journal)
     return {
         "name": read_about(folder)["name"] if folder.about.exists() else None,
         "directory": str(folder.root),
         "runs": {status: counts[status] for status in STATUSES},
-        "stacks": _stacks(state),
+        "stacks": _stacks(state, drivers),
         "packs": {
             "count": len(state.commits),
             "bytes": sum(commit.size for commit in state.commits.values()),
         },
         "failures": [asdict(cause) for cause in group_failures(state, state.runs)],
         "orphaned": state.orphans,
-        "drivers": [asdict(holder) for holder in holders(folder.journal)],
+        "drivers": [asdict(holder) for holder in drivers],
         "next": _next(folder, counts),
     }
 
 
-def _stacks(state: State) -> dict[str, int]:
+def _stacks(state: State, drivers: Sequence[Holder]) -> dict[str, int]:
     stacks = {state.stack_of[run] for run in state.runs}
     committed = len(stacks & state.commits.keys())
     failed = len(stacks & state.failures.keys())
-    return {"committed": committed, "failed": failed, "pending": len(stacks) - committed - failed}
+    left = len(stacks) - committed - failed
+    training = min(left, sum(driver.work.stacks for driver in drivers if driver.work))
+    return {
+        "committed": committed,
+        "failed": failed,
+        "training": training,
+        "pending": left - training,
+    }
 
 
 def _next(folder: Folder, counts: Counter[Status]) -> str | None:
@@ -64,15 +72,24 @@ def render_status(found: Mapping[str, Any]) -> str:
     counts, stacks, packs = found["runs"], found["stacks"], found["packs"]
     lines = [f"{printable(str(found['name'] or 'unnamed'))}  {found['directory']}"]
     lines.append(f"  {describe_counts(Counter(counts))}")
-    shown = ", ".join(f"{count} {what}" for what, count in stacks.items() if count)
+    words = {"training": "in training"}
+    shown = ", ".join(f"{n} {words.get(what, what)}" for what, n in stacks.items() if n)
     lines.append(f"  {plural(sum(stacks.values()), 'stack')}: {shown or 'none'}")
     lines.append(f"  {plural(packs['count'], 'pack')}, {size(packs['bytes'])}")
     causes = [Cause(**failure) for failure in found["failures"]]
     lines += [f"  {line}" for line in describe_failures(causes)]
     if orphaned := len(found["orphaned"]):
         lines.append(f"  {plural(orphaned, 'orphaned run')}: no longer in the grid, kept")
-    drivers = [str(Holder(**driver)) for driver in found["drivers"]]
-    lines += [f"  at work: {driver}" for driver in drivers]
-    if found["next"] and not drivers:
+    lines += [f"  at work: {_describe_driver(driver)}" for driver in found["drivers"]]
+    if found["next"] and not found["drivers"]:
         lines.append(f"  nobody is at work; to go on:\n    {found['next']}")
     return "\n".join(lines)
+
+
+def _describe_driver(driver: Mapping[str, Any]) -> str:
+    text = str(Holder(**driver))
+    work = driver["work"]
+    if work is None:
+        return text
+    left = work["seconds_left"]
+    return f"{text}: {work['share']:.0%}" + ("" if left is None else f", {duration(left)} left")

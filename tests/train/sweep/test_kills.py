@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,8 @@ import subprocess
 import pytest
 
 from geomem.train.sweep.errors import InUseError
-from geomem.train.sweep.lock import Shard, drive, holders
+from geomem.train.sweep.lock import Shard, Work, drive, holders
+from geomem.train.sweep.status import read_status, render_status
 from tests.train.sweep.helpers import Sweeper, alive, children_of, control, wait_for
 
 ATOMIC = ("opened", "written", "synced", "renamed", "folder-synced")
@@ -140,6 +142,22 @@ def test_a_second_driver_is_told_who_is_first(long):
     assert long.run() == 0
 
 
+def test_status_tells_what_a_driver_is_at(long):
+    def training():
+        return long.folder.plan.exists() and read_status(long.folder)["stacks"]["training"] == 2
+
+    with long.start(FAKE_CONTROL=control(sleep=0.5)) as process:
+        wait_for(training)
+        lines = render_status(read_status(long.folder)).splitlines()
+        assert lines[2] == "  2 stacks: 2 in training"
+        assert re.fullmatch(rf"  at work: process {process.pid} on .*: \d+%(, .* left)?", lines[-1])
+        process.kill()
+        process.communicate()
+    found = read_status(long.folder)
+    assert found["stacks"] == {"committed": 0, "failed": 0, "training": 0, "pending": 2}
+    assert found["drivers"] == []
+
+
 def test_nobody_reading_stderr(long):
     with long.start(FAKE_CONTROL=control(sleep=0.01)) as process:
         process.stderr.close()
@@ -162,6 +180,14 @@ class TestLocks:
             with pytest.raises(InUseError, match="by shard-2-of-2"), drive(tmp_path, Shard(2, 2)):
                 pass
         assert not holders(tmp_path)
+
+    def test_a_lock_says_how_far_its_holder_is(self, tmp_path):
+        with drive(tmp_path, Shard(1, 2)) as sign, drive(tmp_path, Shard(2, 2)):
+            for work in (Work(12, 1 / 3, 1234.5678), Work(1, 0.5, None)):
+                sign.tell(work)
+                assert [holder.work for holder in holders(tmp_path)] == [work, None]
+        with drive(tmp_path, Shard(1, 2)):
+            assert [holder.work for holder in holders(tmp_path)] == [None]
 
     def test_one_division_at_a_time(self, tmp_path):
         with (
