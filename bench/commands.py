@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from geomem.bench.throughput.catalog import POINTS
+from geomem.train.paths import FOLDER
 
 KNOWN_OPS = (
     "linear_cross_entropy",
@@ -23,7 +24,7 @@ def cli() -> None:
 @cli.command()
 @click.option("--op", "ops", multiple=True, type=click.Choice(KNOWN_OPS), help="Op; repeatable.")
 @click.option("--all", "every", is_flag=True, help="All ops.")
-@click.option("--out", type=click.Path(file_okay=False), help="Folder for kernels.json and PNGs.")
+@click.option("--out", type=FOLDER, help="Folder for kernels.json and PNGs.")
 @click.option("--smoke", is_flag=True, help="Tiny sizes, a few seconds.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Time limit; 420 on CUDA, else 240.")
@@ -31,7 +32,7 @@ def cli() -> None:
 def kernels(
     ops: tuple[str, ...],
     every: bool,
-    out: str | None,
+    out: Path | None,
     smoke: bool,
     device: str,
     seconds: float | None,
@@ -49,7 +50,7 @@ def kernels(
     from geomem.bench.table import table
 
     if out is not None:
-        check_folder(Path(out))
+        check_folder(out)
     try:
         result = run(Request(ops, device, smoke, seconds, threads, out))
     except ValueError as error:
@@ -62,9 +63,7 @@ def kernels(
     "--point", "points", multiple=True, type=click.Choice(list(POINTS)), help="Repeatable."
 )
 @click.option("--all", "every", is_flag=True, help="All points.")
-@click.option(
-    "--out", type=click.Path(file_okay=False), help="Folder for throughput.json and PNGs."
-)
+@click.option("--out", type=FOLDER, help="Folder for throughput.json and PNGs.")
 @click.option("--smoke", is_flag=True, help="Tiny sizes, some seconds.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--seconds", type=click.FloatRange(min=1), default=120.0, help="Timing, per point.")
@@ -74,7 +73,7 @@ def kernels(
 def throughput(
     points: tuple[str, ...],
     every: bool,
-    out: str | None,
+    out: Path | None,
     smoke: bool,
     device: str,
     seconds: float,
@@ -101,7 +100,7 @@ def throughput(
     from geomem.bench.throughput.tables import tables
 
     if out is not None:
-        check_folder(Path(out))
+        check_folder(out)
     names = list(POINTS) if every else list(dict.fromkeys(points))
     try:
         result = run(Request(names, device, smoke, seconds, compiled, threads, profile, out))

@@ -14,6 +14,7 @@ from geomem.analysis.findings import FINDINGS, MIN_SEEDS, judge
 from geomem.analysis.findings.table import as_record
 from geomem.analysis.sweeps import Sweep, open_sweeps
 from geomem.bench.machine import environment
+from geomem.train.paths import PATH
 
 
 def trained_by(sweep: Sweep) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ def record(paths: Sequence[Path], commit: str | None) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("sweeps", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sweeps", nargs=-1, required=True, type=PATH)
 @click.option("--trained", metavar="COMMIT", help="What trained the sweeps.")
 def main(sweeps: tuple[Path, ...], trained: str | None) -> None:
     """Print the record of SWEEPS."""

@@ -35,7 +35,7 @@ class Request:
     smoke: bool = False
     seconds: float | None = None
     threads: int | None = None
-    out: str | None = None
+    out: Path | None = None
 
 
 @dataclass
@@ -107,7 +107,7 @@ class _Session:
         self.result.finished = True
         self._save()
         if self._request.out is not None:
-            self._say(plot.draw(self.result, Path(self._request.out)))
+            self._say(plot.draw(self.result, self._request.out))
         return self.result
 
     def _shares(self, items: Sequence[_Item], end: float) -> Iterator[tuple[_Item, float]]:
@@ -152,7 +152,7 @@ class _Session:
         compare_with_ours(result.rows)
         result.wall_seconds = time.monotonic() - self._begin
         if self._request.out is not None:
-            save(result, Path(self._request.out) / "kernels.json")
+            save(result, self._request.out / "kernels.json")
 
 
 def _names(variants: Sequence[Variant]) -> str:

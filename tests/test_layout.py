@@ -17,7 +17,7 @@ MAY_IMPORT = {
     # An analysis reads packs, and asks the sweep's journal which of them count. Its tables are
     # made as those of the results, and its edge lists read as those of a grid file.
     "analysis": {
-        *("analysis", "train.packs", "train.errors", "train.lazy_cli"),
+        *("analysis", "train.packs", "train.errors", "train.lazy_cli", "train.paths"),
         *("train.sweep.folder", "train.sweep.state", "train.sweep.store"),
         *("train.sweep.results", "train.sweep.where"),
         *("train.sweep.cells", "train.sweep.errors", "train.sweep.export"),

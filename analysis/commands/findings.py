@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.analysis.commands.options import where_option
+from geomem.train.paths import FILE, PATH
 
 if TYPE_CHECKING:
     from geomem.analysis.findings import Judged
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command(name="findings")
-@click.argument("sweeps", metavar="SWEEP...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, type=PATH)
 @where_option
 @click.option("--json", "as_json", is_flag=True, help="Print every value, as JSON.")
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write a page with the tables and a figure per finding, too.",
 )
 @click.option("--rules", "only_rules", is_flag=True, help="Print the rules and end.")

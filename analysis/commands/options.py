@@ -1,9 +1,10 @@
 """Options that several commands have."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
+
+from geomem.train.paths import PATH
 
 Command = Callable[..., None]
 
@@ -19,7 +20,7 @@ where_option = click.option(
 
 def sweep_options(function: Command) -> Command:
     """Add SWEEP, as `sweep`, and --where, as `conditions`."""
-    return click.argument("sweep", type=click.Path(path_type=Path))(where_option(function))
+    return click.argument("sweep", type=PATH)(where_option(function))
 
 
 def form_options(line: str, record: str) -> Callable[[Command], Command]:

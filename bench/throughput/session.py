@@ -49,7 +49,7 @@ class Request:
     compiled: bool = True
     threads: int | None = None
     profile: bool = False
-    out: str | None = None
+    out: Path | None = None
 
 
 def run(request: Request, say: Callable[[str], None] | None = None) -> Result:
@@ -87,13 +87,13 @@ class _Session:
         self.result.finished = True
         self._save()
         if self._request.out is not None and not self._request.profile:
-            self._means.say(picture.draw(self.result, Path(self._request.out)))
+            self._means.say(picture.draw(self.result, self._request.out))
         return self.result
 
     def _save(self) -> None:
         self.result.wall_seconds = time.monotonic() - self._begin
         if self._request.out is not None:
-            record.save(self.result, Path(self._request.out) / "throughput.json")
+            record.save(self.result, self._request.out / "throughput.json")
 
 
 def _measure(name: str, means: Means) -> list[Row]:

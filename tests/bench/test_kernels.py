@@ -108,7 +108,7 @@ def test_the_command_leaves_tables_pictures_and_json(tmp_path):
 
 
 def test_every_variant_of_every_size_and_pass_has_a_row(tmp_path):
-    request = kernels.Request(device="cpu", smoke=True, seconds=1e-3, out=str(tmp_path))
+    request = kernels.Request(device="cpu", smoke=True, seconds=1e-3, out=tmp_path)
     result = kernels.run(request, say=lambda line: None)
     expected = {
         (op.name, str(point), variant.name, at)
@@ -186,7 +186,7 @@ def test_results_that_are_not_numbers_are_wrong_and_json_stays_json(monkeypatch,
     def nan(x, embedding, targets):
         return (x * math.nan).sum((1, 2)) + embedding.sum((1, 2))
 
-    _, rows = _run(monkeypatch, Variant("nan", nan), out=str(tmp_path))
+    _, rows = _run(monkeypatch, Variant("nan", nan), out=tmp_path)
     assert rows["nan"].status.startswith("wrong")
     saved = json.loads((tmp_path / "kernels.json").read_text(), parse_constant=pytest.fail)
     jsonschema.validate(saved, SCHEMA)

@@ -11,13 +11,15 @@ from functools import partial
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pyarrow import parquet
 
 from geomem.train.cli import cli
-from geomem.train.packs import DiskError, PackError, open_pack
+from geomem.train.packs import PackError, open_pack
 from geomem.train.sweep.errors import StoreError, UsageError
 from geomem.train.sweep.results import final_metrics, flatten, varying
 from geomem.train.sweep.store import open_committed
+from geomem.train.sweep.table import shown
 from geomem.train.sweep.words import duration, number, printable, size
 from tests import calls
 from tests.train.sweep.helpers import Sweeper, control
@@ -98,8 +100,9 @@ def test_csv_has_every_run_and_field(made):
 
 def test_json_and_parquet_say_the_same(made, tmp_path):
     records = json.loads(call("results", made.out, "--json"))
-    assert call("results", made.out, "--parquet", tmp_path / "r.parquet") == ""
-    assert parquet.read_table(tmp_path / "r.parquet").to_pylist() == records
+    file = tmp_path / "new" / "r.parquet"
+    assert call("results", made.out, "--parquet", file) == f"{file}\n"
+    assert parquet.read_table(file).to_pylist() == records
     assert records[1]["seed"] == 1
     assert records[2]["loss"] is None
 
@@ -137,9 +140,28 @@ def test_a_sweep_without_its_name_is_damaged(copy):
         call("status", copy.out)
 
 
-def test_a_file_without_a_name_cannot_be_written(made):
-    with pytest.raises(DiskError, match="Is a directory"):
-        call("results", made.out, "--parquet", ".")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("results", "SWEEP", "--parquet", "."), "File '.' is a directory."),
+        (("results", "SWEEP", "--parquet", ""), "the path is empty; the current folder is '.'"),
+        (("status", ""), "the path is empty"),
+        (("sweep", "tiny_graphs", "--out", ""), "the path is empty"),
+        (("plan", "tiny_graphs", "--tuning", "SWEEP"), "is a directory."),
+        (("tune", "tiny_graphs", "--out", "SWEEP"), "is a directory."),
+    ],
+)
+def test_paths_that_cannot_be_meant(made, words, told):
+    words = [str(made.out) if word == "SWEEP" else word for word in words]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_a_folder_of_sweeps_names_them(made):
+    for command in ("status", "results", "verify"):
+        with pytest.raises(UsageError, match=r"Give a sweep that it holds: sweep$"):
+            call(command, made.tmp)
 
 
 @pytest.mark.parametrize("to", ["full", "latin"])
@@ -306,6 +328,13 @@ class TestDamage:
         copy.folder.about.write_text(json.dumps({**about, "format": 2}))
         with pytest.raises(StoreError, match="format 2 of geomem"):
             call("status", copy.out)
+
+
+def test_values_in_a_table():
+    values = (0.004, 1e10, 1e-05, 1.0, 0.12345678, 12, True, None, "all")
+    assert [shown(value) for value in values] == [
+        *("0.004", "1e+10", "1e-05", "1", "0.12345678", "12", "true", "–", "all"),
+    ]
 
 
 def test_words():

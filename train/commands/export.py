@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geomem.train.paths import PATH
+
 if TYPE_CHECKING:
     from geomem.train.sweep.bundles import Chosen
 
 
 @click.command(name="export")
-@click.argument("directory", metavar="SWEEP", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="SWEEP", type=PATH)
 @click.option(
     "--where",
     "conditions",
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="tsv is for TensorBoard's projector.",
 )
-@click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), help="Default: SWEEP/export."
-)
+@click.option("--out", metavar="DIR", type=PATH, help="Default: SWEEP/export.")
 @click.option(
     "--together/--per-run", help="One file of all runs, or one for each.  [default: per-run]"
 )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geomem.train.paths import FILE
+
 if TYPE_CHECKING:
     from geomem.train.config.execution import Execution
 
@@ -19,7 +21,7 @@ set_option = click.option(
 tuning_option = click.option(
     "--tuning",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Let sizes and workers go by what 'geomem-train tune' measured; execution.tuning.",
 )
 

@@ -10,6 +10,7 @@ import click
 from geomem.train.commands.options import set_option, tuning_option, with_tuning
 from geomem.train.config import GridFile, load_grid
 from geomem.train.config.execution import Execution
+from geomem.train.paths import PATH
 from geomem.train.sweep.cells import print_cells, print_text
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.outlook import Outlook, look_ahead
@@ -24,7 +25,7 @@ _LAST = "size from"
 
 
 @click.command(name="plan")
-@click.argument("grid", type=click.Path(path_type=Path))
+@click.argument("grid", type=PATH)
 @set_option
 @tuning_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with every stack and run id.")

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import click
 
+from geomem.train.paths import FILE, PATH
+
 
 @click.command(name="results")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line per run, as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object per run, as JSON.")
 @click.option(
     "--parquet",
     metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Save one row per run; needs pyarrow.",
+    type=FILE,
+    help="Save one row per run, and print the file's name; needs pyarrow.",
 )
 def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) -> None:
     """Show what the runs of the sweep in DIR came to.
@@ -45,5 +47,6 @@ def command(directory: Path, as_csv: bool, as_json: bool, parquet: Path | None) 
         write_json(as_records(rows), sys.stdout)
     elif parquet:
         write_parquet(as_records(rows), parquet)
+        click.echo(parquet)
     else:
         print_table(rows)

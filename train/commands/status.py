@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 
+from geomem.train.paths import PATH
+
 
 @click.command(name="status")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
 def command(directory: Path, as_json: bool) -> None:
     """Show how far the sweep in DIR is, who works on it, and what failed.

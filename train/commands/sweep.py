@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from geomem.train.commands.options import set_option, tuning_option, with_tuning
+from geomem.train.paths import PATH
 from geomem.train.sweep.lock import Shard
 
 
@@ -21,11 +22,11 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 @click.command(name="sweep")
-@click.argument("grid", type=click.Path(path_type=Path))
+@click.argument("grid", type=PATH)
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Directory of the sweep; default: sweeps/ and the name in the grid file.",
 )
 @set_option

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.train.commands.options import set_option
+from geomem.train.paths import FILE, PATH
 
 if TYPE_CHECKING:
     from geomem.train.config import RunConfig
@@ -15,11 +16,11 @@ _WIDTH_OF_FILES = 160
 
 
 @click.command(name="tune")
-@click.argument("grid", type=click.Path(path_type=Path))
+@click.argument("grid", type=PATH)
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="JSON file to write or to go on with; default: the grid's name and .tuning.json.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to measure.")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geomem.train.paths import PATH
+
 if TYPE_CHECKING:
     from geomem.train.sweep.folder import Folder
     from geomem.train.sweep.store import Damage
@@ -14,7 +16,7 @@ DAMAGED = 5
 
 
 @click.command(name="verify")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--repair", is_flag=True, help="Put damaged packs aside and queue their runs again.")
 def command(directory: Path, repair: bool) -> None:
     """Check plan, journals, and every byte of every committed pack, of the sweep in DIR.

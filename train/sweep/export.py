@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from geomem.train.packs import atomic_write
+from geomem.train.packs import atomic_write, make_folder
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.results import Value
 
@@ -36,6 +36,7 @@ def write_parquet(records: Records, path: Path) -> None:
         raise UsageError("--parquet needs pyarrow: pip install pyarrow") from error
     names = list(records[0]) if records else ["run"]
     columns = {name: _column([record[name] for record in records]) for name in names}
+    make_folder(path.parent)
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), buffer)
     atomic_write(path, buffer.getvalue())

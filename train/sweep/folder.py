@@ -14,9 +14,11 @@ from geomem.train.config.graph_file import KEPT
 from geomem.train.packs.atomic import TEMPORARY, probe_folder, sync_folder
 from geomem.train.packs.errors import DiskError
 from geomem.train.sweep.errors import FolderError, UsageError
+from geomem.train.sweep.words import listing
 
 _RESERVED = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 _STACK_DIGITS = 16
+_NAMED = 8  # sweeps inside, in a message
 
 
 class Folder:
@@ -50,9 +52,15 @@ class Folder:
         self._refuse_links()
         if not self.plan.exists() and not self.about.exists():
             raise UsageError(
-                f"{self.root} is not a sweep directory: it has no sweep.json. "
-                "Give the directory that 'geomem-train sweep' was told with --out"
+                f"{self.root} is not a sweep directory: it has no sweep.json. {self._remedy()}"
             )
+
+    def _remedy(self) -> str:
+        inside = sorted(path.parent.name for path in self.root.glob("*/sweep.json"))
+        if not inside:
+            return "Give the directory that 'geomem-train sweep' was told with --out"
+        named = [*inside[:_NAMED], *["others"] * (len(inside) > _NAMED)]
+        return f"Give a sweep that it holds: {listing(named)}"
 
     def prepare(self) -> None:
         """Create what is missing, and prove that files can be written everywhere.

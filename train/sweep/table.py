@@ -73,6 +73,9 @@ def shown(value: Value) -> str:
     """A field's value as a table has it."""
     if value is None:
         return "–"
+    if isinstance(value, float):
+        brief = f"{value:.6g}"
+        return brief if float(brief) == value else str(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
