@@ -1,6 +1,7 @@
 """What can be wrong with a pack, or with the disk that it goes to."""
 
 import contextlib
+import errno
 import os
 import shlex
 from collections.abc import Iterator
@@ -43,15 +44,21 @@ def packs_of(sweep: Path | None) -> Iterator[None]:
         raise PackError(error.path, error.problem, error.tensor, error.lost, sweep) from error
 
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
 class DiskError(GeomemError):
-    """A file that could not be written. `needed` is its size in bytes, if that is known."""
+    """A file that could not be written. `needed` is its size in bytes, if that is known.
+
+    The text has it where there was no room for so much.
+    """
 
     exit_code = Exit.DISK
 
     def __init__(self, path: Path, cause: OSError, needed: int | None = None) -> None:
         self.path, self.errno, self.needed = path, cause.errno, needed
         text = f"cannot write {path}: {cause.strerror or cause}"
-        if needed is not None:
+        if needed is not None and cause.errno in _NO_ROOM:
             text += f"; {needed:,} bytes are needed"
             free = _free_bytes(path)
             text += f", {free:,} are free" if free is not None else ""

@@ -10,21 +10,29 @@ from pathlib import Path
 from geomem.train.packs import DiskError
 from geomem.train.packs.atomic import write_all
 from geomem.train.sweep import protocol
+from geomem.train.sweep.errors import EngineError
 
 _TAIL_BYTES = 4000
 _TAIL_LINES = 12
 
 
 class Worker:
-    """A worker in its own session; its stderr is appended to a log. Raises DiskError for that."""
+    """A worker in its own session; its stderr is appended to a log.
+
+    Raises DiskError if the log cannot be written, EngineError if the command cannot be started.
+    """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
         self.is_ready = False
         self._rest = b""
         try:
-            with log.open("ab") as stderr:
-                self._log_start = stderr.tell()
+            stderr = log.open("ab")
+        except OSError as error:
+            raise DiskError(log, error) from error
+        with stderr:
+            self._log_start = stderr.tell()
+            try:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -34,8 +42,9 @@ class Worker:
                     start_new_session=True,
                     bufsize=0,
                 )
-        except OSError as error:
-            raise DiskError(log, error) from error
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise EngineError(f"cannot start a worker, {command[0]}: {reason}") from error
 
     def fileno(self) -> int:
         """Of the pipe with its messages."""

@@ -62,6 +62,15 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
+def test_only_a_full_disk_says_how_much_is_needed(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(DiskError, match=r"a: Permission denied$"):
+        atomic_write(tmp_path / "a", bytes(1000))
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace", "open"])
 def test_a_full_disk_says_how_much_is_needed(tmp_path, monkeypatch, call):
     atomic_write(tmp_path / "a", b"old")

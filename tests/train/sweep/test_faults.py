@@ -18,6 +18,7 @@ from geomem.train.packs import DiskError
 from geomem.train.sweep import engine
 from geomem.train.sweep.errors import EngineError, FolderError
 from geomem.train.sweep.worker import classify
+from tests.train.sweep import helpers
 from tests.train.sweep.helpers import Sweeper, wait_for
 
 
@@ -129,6 +130,12 @@ class TestWorkers:
         ) as i:
             sweeper.run()
         assert i.value.exit_code == 1
+        assert sweeper.counts == {"pending": 8}
+
+    def test_a_worker_that_cannot_be_started(self, sweeper, monkeypatch, tmp_path):
+        monkeypatch.setattr(helpers, "FAKE", (str(tmp_path / "no-python"),))
+        with pytest.raises(EngineError, match=r"cannot start a worker, .*no-python: No such"):
+            sweeper.run()
         assert sweeper.counts == {"pending": 8}
 
     def test_a_worker_ends_with_its_driver(self, tmp_path):
