@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from geomem.train.config import RunConfig, run_id
 from geomem.train.config.errors import ConfigError
+from geomem.train.config.idle import Idle
 from geomem.train.config.one_run import read_run
 from geomem.train.config.words import describe, either
 from geomem.train.packs import write_pack
@@ -90,12 +92,15 @@ def fit(
     config: fields as in a grid file, nested or dotted, and `seed`; or RunConfigs, such as those of
     `load_grid(...).runs`. Values may be NumPy's, and paths Path objects. parameters: keep every
     parameter. report: called a few times a second. The result is that of a sweep of the same runs.
-    Raises ConfigError for what is wrong with a configuration, for equal ones, for a list of more
-    than one shape, and for a device that is not there.
+    Warns of values that change nothing. Raises ConfigError for what is wrong with a configuration,
+    for equal ones, for a list of more than one shape, and for a device that is not there.
     """
     single = isinstance(config, RunConfig | Mapping)
     place = _place(device)
-    stack = _one_stack([_as_run(item) for item in ([config] if single else _items(config))])
+    idle = Idle()
+    stack = _one_stack([_as_run(item, idle) for item in ([config] if single else _items(config))])
+    for text in idle.warnings():
+        warnings.warn(text, stacklevel=2)
     result = train_stack(stack.runs, device=place, keep_parameters=parameters, report=report)
     return Fitted(stack, result.metadata, result.tensors, single)
 
@@ -121,15 +126,17 @@ def _items(configs: Any) -> Iterable[Any]:
     return configs
 
 
-def _as_run(config: Any) -> RunConfig:
-    # A RunConfig too is read: only so is the content of its graph's files known.
-    fields = config.model_dump(mode="json") if isinstance(config, RunConfig) else config
+def _as_run(config: Any, idle: Idle) -> RunConfig:
+    if isinstance(config, RunConfig):
+        # It is read, too: only so is the content of its graph's files known.
+        return read_run(config.model_dump(mode="json"))
+    fields = config
     if not isinstance(fields, Mapping):
         _refuse(f"expected a run's fields, such as {{'optim.lr': 1e-2}}, got {describe(fields)}")
     if "seeds" in fields:
         _refuse("seeds: a run has one `seed`; give a list of runs, each with a seed of its own")
     try:
-        return read_run(_plain(fields))
+        return read_run(_plain(fields), idle)
     except RecursionError:
         _refuse("fields nest without end: does a mapping or list contain itself?")
 

@@ -82,6 +82,8 @@ def _override(item: Node, problems: Problems) -> Rule:
         return Rule(item.mark)
     rule = read_where(entries["where"], "overrides", problems)
     rule.patch = read_patch(entries["set"], "overrides.set", problems)
+    if entries["set"].value == {}:
+        problems.add(entries["set"].mark, "overrides.set", f"is empty; name a field, as in {_RULE}")
     return rule
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from geomem.train.config.errors import Mark, Problems
 from geomem.train.config.expand import validated
 from geomem.train.config.graph_file import GraphFiles
-from geomem.train.config.run import RunConfig
+from geomem.train.config.idle import Idle
+from geomem.train.config.run import RunConfig, run_id
 from geomem.train.config.seeds import LARGEST_SEED
 from geomem.train.config.settings import Settings, apply, read_patch
 from geomem.train.config.words import describe
@@ -16,10 +17,11 @@ from geomem.train.config.yaml_file import Node
 _MARK = Mark("configuration")
 
 
-def read_run(fields: Mapping[str, Any]) -> RunConfig:
+def read_run(fields: Mapping[str, Any], idle: Idle | None = None) -> RunConfig:
     """The run with these fields, nested or dotted, and `seed`; all else has its default.
 
-    Files of graphs start at the current folder. Raises ConfigError with every problem found.
+    Files of graphs start at the current folder; `idle` learns of values that change nothing.
+    Raises ConfigError with every problem found.
     """
     problems = Problems()
     rest = {str(key): value for key, value in fields.items()}
@@ -30,6 +32,8 @@ def read_run(fields: Mapping[str, Any]) -> RunConfig:
     run = validated(settings, _MARK, files, problems, quiet=len(problems) > 0)
     problems.raise_any()
     assert run is not None
+    if idle is not None:
+        idle.add(run, run_id(run), settings)
     return run.model_copy(update={"seed": seed})
 
 

@@ -44,11 +44,20 @@ def _base(more):
 @pytest.mark.parametrize("field", IDLE)
 def test_what_is_called_idle_changes_no_run(field):
     more, *values = IDLE[field]
-    a, b = (fit(_base(more) | {field.strip(): value}) for value in values)
+    with pytest.warns(UserWarning, match=f"configuration: {field.strip()}: changes nothing where"):
+        a, b = (fit(_base(more) | {field.strip(): value}) for value in values)
     assert a.stack.run_ids != b.stack.run_ids
     assert a.tensors.keys() == b.tensors.keys()
     assert all(np.array_equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
     assert np.ptp(a.embedding) > 0
+
+
+def test_fit_tells_what_no_run_of_the_call_reads():
+    runs = [_base({"task.pauses": 3, "seed": seed}) for seed in range(2)]
+    with pytest.warns(UserWarning, match="task.pauses: changes nothing") as told:
+        fit(runs)
+    assert len(told) == 1
+    assert told[0].filename == __file__
 
 
 def _grid(tmp_path, text, sets=()):

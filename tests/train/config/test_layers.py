@@ -98,6 +98,9 @@ PARTS = [
      "7:24: model.kind: unknown kind 'transfromer'; "
      "choose transformer, feed_forward, mamba, node2vec or recall. "
      "Did you mean transformer?"),
+    ("overrides: [{where: {model.width: 8}, set: {}}]",
+     "7:44: overrides.set: is empty; name a field, as in "
+     "[{where: {model.kind: transformer}, set: {model.heads: 2}}]"),
     ("exclude: [{model.kind: transformer}]", "7:1: exclude: leaves no run; "
                                              "loosen one of its items"),
     ("exclude: [{seed: 3}]", "7:12: seed: seeds belong to the top level of the file, "
