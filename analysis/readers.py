@@ -6,6 +6,7 @@ n nodes · m embedding width · E edges
 import json
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from geomem.train.sweep.words import listing
 from geomem.train.tasks.edge_list import read_edge_list
 
 _USUAL = ("embedding", "embeddings")
+_UNNAMED = "its array"
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
@@ -36,27 +38,49 @@ def read_graph(path: str | Path) -> EdgeList:
 
 
 def read_embeddings(path: str | Path, tensor: str | None = None) -> Floats:
-    """Read a tensor of floats [..., n, m] of any safetensors file; half precision becomes float32.
+    """Read floats [..., n, m] of any safetensors, npz or npy file; half precision becomes float32.
 
-    tensor: its name; by default "embedding", or the only one that it could be. Raises UsageError,
-    naming those in the file, where there is no such tensor or no safetensors file.
+    tensor: its name; by default "embedding", or the only one that it could be; an npy file has one
+    without a name. Raises UsageError, naming those in the file, where there is no such tensor or
+    the file is of another kind.
     """
+    path = Path(path)
+    read = _read_numpy if path.suffix in (".npz", ".npy") else _read_safetensors
+    try:
+        values = read(path, tensor)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _read_safetensors(path: Path, tensor: str | None) -> Floats:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with open(path, "rb") as file:  # safetensors' own message of a missing file is bare
+        with path.open("rb") as file:  # safetensors' own message of a missing file is bare
             length = int.from_bytes(file.read(8), "little")
         with safe_open(path, framework="numpy") as opened:
             kinds = {name: _kind(opened, name) for name in opened.keys()}  # noqa: SIM118
-            name = _choose(Path(path), kinds, tensor)
+            name = _choose(path, kinds, tensor)
             if kinds[name][0] == "BF16":
-                return _read_bfloat16(Path(path), length, name)
+                return _read_bfloat16(path, length, name)
             values: Floats = opened.get_tensor(name)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+            return values
     except SafetensorError as error:
         raise UsageError(f"{path}: not a safetensors file: {error}") from error
-    return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _read_numpy(path: Path, tensor: str | None) -> Floats:
+    try:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            arrays = dict(found) if path.suffix == ".npz" else {_UNNAMED: found}
+            arrays = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise UsageError(f"{path}: not a {path.suffix[1:]} file of numbers: {error}") from error
+    kinds = {name: (f"F{8 * array.itemsize}", array.ndim) for name, array in arrays.items()}
+    values: Floats = arrays[_choose(path, kinds, tensor)]
+    return values
 
 
 def _kind(opened: object, name: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.analysis.commands.options import projection_option, sweep_options
+from geomem.train.paths import PATH
 
 if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(name="figures")
 @sweep_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: SWEEP/figures.")
+@click.option("--out", type=PATH, help="Folder; default: SWEEP/figures.")
 @click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
 @projection_option("the embeddings in three dimensions")
 def command(
@@ -37,14 +38,19 @@ def command(
     from geomem.analysis.commands.tables import chosen_runs
 
     need_matplotlib()
-    from geomem.analysis.figures import save_figures
+    from geomem.analysis.counting import counted
+    from geomem.analysis.figures import FIGURES, left_out, save_figures
 
     members = chosen_runs(sweep, conditions).members
-    written = save_figures(members, out or sweep / "figures", suffix, projection)
+    folder = out or sweep / "figures"
+    with counted(len(FIGURES), "drawn", "figure") as passed:
+        written = save_figures(members, folder, suffix, projection, passed)
     if not written:
         raise click.ClickException(f"{sweep}: none of these runs is of a kind that has a figure")
     for path in written:
         click.echo(path)
+    if note := left_out(members):
+        click.echo(note, err=True)
 
 
 def need_matplotlib() -> None:

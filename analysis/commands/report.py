@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.analysis.commands.options import projection_option, sweep_options
+from geomem.train.paths import FILE
 
 if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(name="report")
 @sweep_options
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: SWEEP/report.html."
-)
+@click.option("--out", type=FILE, help="Default: SWEEP/report.html.")
 @projection_option("the figure of embeddings in space")
 @click.option("--max-runs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--max-nodes", type=click.IntRange(4), default=25_000, show_default=True)
@@ -42,9 +41,12 @@ def command(
     from geomem.analysis.commands.tables import chosen_runs
 
     need_matplotlib()
-    from geomem.analysis.report import Limits, write_report
+    from geomem.analysis.counting import counted
+    from geomem.analysis.report import PARTS, Limits, write_report
 
     runs = chosen_runs(sweep, conditions)
     limits = Limits(runs=max_runs, nodes=max_nodes)
-    path = write_report(runs, out or sweep / "report.html", conditions, limits, projection)
+    path = out or sweep / "report.html"
+    with counted(PARTS, "made", "part") as passed:
+        write_report(runs, path, conditions, limits, projection, passed)
     click.echo(path)

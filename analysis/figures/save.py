@@ -18,10 +18,12 @@ from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.pictures import save_picture
 from geomem.analysis.sweeps import Member
 from geomem.train.packs import make_folder
+from geomem.train.sweep.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Passed = Callable[[int], None]
 Draw = Callable[[Sequence[Member]], "Figure | None"]
 OF_FACTS: dict[str, Draw] = {
     "facts_structure": facts_structure,
@@ -45,26 +47,43 @@ FIGURES: dict[str, Draw] = {
 
 
 def drawn(
-    members: Sequence[Member], projection: Projection = "pca"
+    members: Sequence[Member], projection: Projection = "pca", passed: Passed | None = None
 ) -> "Iterator[tuple[str, Figure]]":
-    """Name and figure of everything that the members allow. Raises MissingUmap."""
+    """Name and figure of everything that the members allow. Raises MissingUmap.
+
+    passed: told of each of FIGURES when it is done, or found to be none of theirs.
+    """
     draws = FIGURES | {"embeddings_3d": partial(embeddings_3d, how=projection)}
     for name, draw in draws.items():
         figure = draw(members)
         if figure is not None:
             yield name, figure
+        if passed is not None:
+            passed(1)
+
+
+def left_out(members: Sequence[Member]) -> str:
+    """How many runs figures do not show, in words; empty if they show all."""
+    count = sum(not member.done for member in members)
+    if not count:
+        return ""
+    return f"{count:,} of {plural(len(members), 'run')} diverged, and figures do not show them"
 
 
 def save_figures(
-    members: Sequence[Member], folder: Path, suffix: str, projection: Projection = "pca"
+    members: Sequence[Member],
+    folder: Path,
+    suffix: str,
+    projection: Projection = "pca",
+    passed: Passed | None = None,
 ) -> list[Path]:
     """Save every figure that the members allow into a folder; return the files.
 
-    Raises MissingUmap and DiskError.
+    passed: as of `drawn`. Raises MissingUmap and DiskError.
     """
     make_folder(folder)
     written = []
-    for name, figure in drawn(members, projection):
+    for name, figure in drawn(members, projection, passed):
         path = folder / f"{name}.{suffix}"
         save_picture(figure, path, 150)
         written.append(path)

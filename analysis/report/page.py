@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from geomem.analysis.figures import FIGURES, Passed
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.findings import FINDINGS, judge
 from geomem.analysis.report.fill import fill, resource
@@ -19,6 +20,9 @@ from geomem.analysis.report.view import View, make_view
 from geomem.analysis.sweeps import Sweep
 from geomem.train.packs import atomic_write, make_folder
 
+PARTS = 3 + len(FIGURES)
+"""Of a page: the table, the view and the findings; and figures."""
+
 
 def write_report(
     sweep: Sweep,
@@ -26,22 +30,33 @@ def write_report(
     conditions: Sequence[str] = (),
     limits: Limits | None = None,
     projection: Projection = "pca",
+    passed: Passed = lambda _: None,
 ) -> Path:
     """Write one HTML file that needs nothing else, and return its path.
 
-    The sweep has runs; the conditions by which they were chosen are only named. Raises PackError
-    for damage, MissingUmap, and DiskError if the file cannot be written.
+    The sweep has runs; the conditions by which they were chosen are only named. passed: told of
+    each of PARTS that is done. Raises PackError for damage, MissingUmap, and DiskError if the file
+    cannot be written.
     """
     limits = limits or Limits()
     make_folder(out.parent)
-    atomic_write(out, render(sweep, conditions, limits, projection).encode())
+    atomic_write(out, _render(sweep, conditions, limits, projection, passed).encode())
     return out
 
 
-def render(sweep: Sweep, conditions: Sequence[str], limits: Limits, projection: Projection) -> str:
-    """The text of the page."""
+def _render(
+    sweep: Sweep,
+    conditions: Sequence[str],
+    limits: Limits,
+    projection: Projection,
+    passed: Passed,
+) -> str:
     rows = measured_rows(sweep.members)
+    passed(1)
     view = make_view(sweep.members, limits)
+    passed(1)
+    judged = [judge(finding, sweep.members) for finding in FINDINGS]
+    passed(1)
     data = {"runs": view.runs, "graphs": view.graphs, "table": run_table(rows, limits)}
     counts = Counter[str](row.status for row in rows)
     title = sweep.path.resolve().name
@@ -52,8 +67,8 @@ def render(sweep: Sweep, conditions: Sequence[str], limits: Limits, projection: 
             "style": resource("page.css"),
             "summary": escape(_summary(len(rows), counts, conditions)),
             "configurations": configurations(rows, limits),
-            "findings": findings(sweep.members, [judge(f, sweep.members) for f in FINDINGS]),
-            "figures": pictures(sweep.members, projection),
+            "findings": findings(sweep.members, judged),
+            "figures": pictures(sweep.members, projection, passed),
             "limits": escape(_stated(view, limits)),
             "data": in_script(data),
             "scripts": "".join(resource(f"{name}.js") for name in ("paint", "view", "runs")),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from geomem.analysis.figures import drawn
+from geomem.analysis.figures import Passed, drawn, left_out
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.pictures import encoded
 from geomem.analysis.sweeps import Member
@@ -17,9 +17,13 @@ DPI = 130
 LARGEST_SVG = 400_000  # bytes; what has more lines than that is smaller as PNG
 
 
-def pictures(members: Sequence[Member], projection: Projection = "pca") -> str:
-    """All figures that the members allow, each with its name under it."""
-    return "".join(picture(name, figure) for name, figure in drawn(members, projection))
+def pictures(
+    members: Sequence[Member], projection: Projection = "pca", passed: Passed | None = None
+) -> str:
+    """All figures that the members allow, each with its name under it; `passed` as of `drawn`."""
+    shown = [picture(name, figure) for name, figure in drawn(members, projection, passed)]
+    note = left_out(members)
+    return "".join([f'<p class="note">{note}.</p>' if shown and note else "", *shown])
 
 
 def picture(name: str, figure: "Figure") -> str:

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from geomem.analysis.cli import cli
 from geomem.analysis.commands import figures as command
-from geomem.analysis.figures import FIGURES, OF_FACTS, drawn, save_figures
+from geomem.analysis.figures import FIGURES, OF_FACTS, drawn, left_out, save_figures
 from geomem.analysis.figures.data import spectrum_of
 from geomem.analysis.figures.groups import graph_name, grouped, variant
 from geomem.analysis.figures.heat_maps import path_by_path
@@ -40,6 +40,20 @@ def test_every_figure_is_written_in_each_format(tmp_path, suffix):
     for path in written:
         assert path.read_bytes().startswith(STARTS[suffix])
         assert path.stat().st_size > 4_000
+
+
+def test_every_figure_is_counted():
+    for members in (make_members(), make_members(graph=CYCLE, task=NO_PATHS)):
+        counts = []
+        list(drawn(members, passed=counts.append))
+        assert sum(counts) == len(FIGURES)
+
+
+def test_runs_that_no_figure_shows_are_counted(tmp_path):
+    done, diverged = make_members(), make_members(status="diverged")
+    assert left_out(done) == ""
+    told = left_out([*done, *diverged])
+    assert told == f"{len(diverged)} of {2 * len(done)} runs diverged, and figures do not show them"
 
 
 def test_a_figure_needs_what_it_shows():
@@ -183,7 +197,7 @@ def test_the_command_writes_where_it_is_told(monkeypatch, tmp_path):
     arguments = ["figures", str(tmp_path), "--out", str(out), "--format", "svg"]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0
-    assert result.output.split() == [str(out / f"{path.stem}.svg") for path in _written(result)]
+    assert result.stdout.split() == [str(out / f"{path.stem}.svg") for path in _written(result)]
     assert all((out / path.name).exists() for path in _written(result))
 
 
@@ -196,7 +210,7 @@ def test_the_command_module_needs_no_matplotlib():
 
 
 def _written(result):
-    return [Path(line) for line in result.output.splitlines()]
+    return [Path(line) for line in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("sizes", [[6], [4, 6]])

@@ -41,6 +41,40 @@ def test_every_precision(tmp_path, dtype):
     np.testing.assert_array_equal(found, table.double().numpy())
 
 
+def test_numpy_files(tmp_path):
+    np.save(tmp_path / "one.npy", TABLE.astype(np.float16))
+    np.savez(tmp_path / "some.npz", embedding=TABLE, other=TABLE + 1, steps=np.arange(4))
+    np.savez(tmp_path / "exported.npz", **{"0123/embedding": TABLE, "geomem": np.array("{}")})
+    for name, tensor, expected in (
+        ("one.npy", None, TABLE),
+        ("some.npz", None, TABLE),
+        ("some.npz", "other", TABLE + 1),
+        ("exported.npz", None, TABLE),
+    ):
+        found = read_embeddings(tmp_path / name, tensor)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_refusals_of_numpy_files(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.save(tmp_path / "whole.npy", np.arange(4).reshape(2, 2))
+    np.savez(tmp_path / "some.npz", a=TABLE, b=TABLE, bias=TABLE[0])
+    (tmp_path / "text.npz").write_text("nothing of that kind")
+    (tmp_path / "empty.npy").touch()
+    for name, tensor, problem in (
+        ("objects.npy", None, r"objects\.npy: not a npy file of numbers: .*allow_pickle=False"),
+        ("whole.npy", None, "it has none of floats"),
+        ("some.npz", None, "name the tensor that holds the embeddings; it has a and b"),
+        ("some.npz", "bias", "no tensor 'bias' that holds embeddings; it has a and b"),
+        ("text.npz", None, r"text\.npz: not a npz file of numbers"),
+        ("empty.npy", None, r"empty\.npy: not a npy file of numbers"),
+        ("absent.npy", None, r"absent\.npy: No such file"),
+    ):
+        with pytest.raises(GeomemError, match=problem):
+            read_embeddings(tmp_path / name, tensor)
+
+
 def test_refusals(file, tmp_path):
     two = tmp_path / "two.safetensors"
     save_file({"a": TABLE, "b": TABLE}, two)

@@ -229,7 +229,7 @@ def test_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: sweep)
     monkeypatch.setattr("geomem.analysis.report.page.pictures", lambda *_: "")
     result = CliRunner().invoke(cli, ["report", str(tmp_path)])
-    assert result.output == f"{tmp_path / 'report.html'}\n"
+    assert result.stdout == f"{tmp_path / 'report.html'}\n"
     assert (tmp_path / "report.html").exists()
     elsewhere = tmp_path / "new" / "page.html"
     result = CliRunner().invoke(cli, ["report", str(tmp_path), "--out", str(elsewhere)])
