@@ -7,7 +7,9 @@ of 1 beside the parameters, and two operations do the rest. Whom a member stands
 move its last bit, as it can in an array whose length is no multiple of 16.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,59 +19,80 @@ from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 MANY, SMALL = 256, 4096  # parts of arrays that runs come to, and elements of a part
 
 
+class _Own(NamedTuple):
+    """What one member is stepped with, as numbers: a call for each that asks tensors is dear."""
+
+    active: bool
+    lr: float
+    decay: float
+    beta1: float
+    beta2: float
+    eps: float
+    step: float
+
+
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """See `geomem.kernels.adamw_step`."""
     if bool((hyper.scale != 1).any()):
         x = x._replace(gradients=[g * hyper.scale[:, None] for g in x.gradients])
-    starts = _starts(x, hyper, active)
-    if len(starts) == 1:  # as nearly always, and views of every array are dear where all is small
-        if bool(active[0]):
-            _step(x, hyper)
-        return
-    lengths = [end - start for start, end in pairwise([*starts, len(active)])]
-    settings = zip(*(t.split(lengths) for t in hyper), strict=True)
-    runs = [[t.split(lengths) for t in array] for array in x]
-    goes_on = active[starts].tolist()
-    for i, own in enumerate(settings):
-        if goes_on[i]:
-            arrays = ([parts[i] for parts in array] for array in runs)
-            _step(Arrays(*arrays), AdamWHyper(*own))
+    columns = (
+        active,
+        hyper.lr,
+        hyper.weight_decay,
+        hyper.beta1,
+        hyper.beta2,
+        hyper.eps,
+        hyper.step,
+    )
+    members = [_Own(*own) for own in zip(*(t.tolist() for t in columns), strict=True)]
+    bounds = [*_starts(x, members), len(members)]
+    lengths = [end - start for start, end in pairwise(bounds)]
+    # Views of every array are dear where all is small, and nearly always there is one run.
+    runs = [x] if len(lengths) == 1 else _split(x, lengths)
+    for part, (start, end) in zip(runs, pairwise(bounds), strict=True):
+        if members[start].active:
+            rates = [t[start:end, None] for t in (hyper.lr, hyper.weight_decay)]
+            _step(part, members[start:end], hyper.step[start], *rates)
 
 
-def _starts(x: Arrays, hyper: AdamWHyper, active: Tensor) -> list[int]:
+def _split(x: Arrays, lengths: list[int]) -> list[Arrays]:
+    parts = [[t.split(lengths) for t in array] for array in x]
+    return [Arrays(*([t[i] for t in array] for array in parts)) for i in range(len(lengths))]
+
+
+def _starts(x: Arrays, members: Sequence[_Own]) -> list[int]:
     """Return at which members runs begin that one call can serve."""
     if not all(t.is_contiguous() for array in x for t in array):
-        return list(range(len(active)))
-    always = [hyper.beta1, hyper.beta2, hyper.eps, hyper.step, active.to(hyper.step)]
-    starts = _changes([*always, hyper.lr, hyper.weight_decay])
+        return list(range(len(members)))
+    starts = _changes(members)
     parts = len(starts) * len(x.parameters)
     if parts <= MANY or sum(p.numel() for p in x.parameters) > SMALL * parts:
         return starts
-    return _changes(always)
+    return _changes([own._replace(lr=0.0, decay=0.0) for own in members])
 
 
-def _changes(settings: list[Tensor]) -> list[int]:
-    columns = torch.stack(settings)
-    changes = (columns[:, 1:] != columns[:, :-1]).any(0)
-    return [0, *(changes.nonzero()[:, 0] + 1).tolist()]
+def _changes(members: Sequence[_Own]) -> list[int]:
+    return [0, *(k for k, (a, b) in enumerate(pairwise(members), 1) if a != b)]
 
 
-def _step(x: Arrays, hyper: AdamWHyper) -> None:
-    """Step members that agree in everything but learning rate and weight decay."""
-    lr, decay = hyper.lr[:, None], hyper.weight_decay[:, None]
-    if bool((lr == lr[0]).all() & (decay == decay[0]).all()):
-        _fused(x.parameters, x, hyper, float(lr[0]), float(decay[0]))
-    else:
-        changes = [torch.zeros_like(p) for p in x.parameters]
-        _fused(changes, x, hyper, 1.0, 0.0)
-        kept = 1 - lr * decay
-        for p, change in zip(x.parameters, changes, strict=True):
-            p.mul_(kept).addcmul_(change, lr)
+def _step(x: Arrays, members: Sequence[_Own], step: Tensor, lr: Tensor, decay: Tensor) -> None:
+    """Step members that agree in everything but learning rate and weight decay, each [K, 1]."""
+    own = members[0]
+    if all(other == own for other in members):
+        _fused(x.parameters, x, own, step, own.lr, own.decay)
+        return
+    changes = [torch.zeros_like(p) for p in x.parameters]
+    _fused(changes, x, own, step, 1.0, 0.0)
+    kept = 1 - lr * decay
+    for p, change in zip(x.parameters, changes, strict=True):
+        p.mul_(kept).addcmul_(change, lr)
 
 
-def _fused(parameters: list[Tensor], x: Arrays, hyper: AdamWHyper, lr: float, decay: float) -> None:
-    beta1, beta2, eps = (float(t[0]) for t in (hyper.beta1, hyper.beta2, hyper.eps))
+def _fused(
+    parameters: list[Tensor], x: Arrays, own: _Own, step: Tensor, lr: float, decay: float
+) -> None:
     torch._fused_adamw_(
-        parameters, x.gradients, x.first, x.second, [], [hyper.step[0]] * len(parameters),
-        lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False,
+        parameters, x.gradients, x.first, x.second, [], [step] * len(parameters),
+        lr=lr, beta1=own.beta1, beta2=own.beta2, weight_decay=decay, eps=own.eps,
+        amsgrad=False, maximize=False,
     )  # fmt: skip
