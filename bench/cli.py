@@ -3,8 +3,8 @@
 import sys
 
 WITHOUT_CLICK = """error: geomem-bench needs the package click (pip install click); without it:
-  python -c "from geomem.bench.kernels import *; from geomem.bench.table import table; \\
-print(table(run(Request(out='DIR')).rows))\""""
+  python -c "from pathlib import Path; from geomem.bench.kernels import *; \\
+from geomem.bench.table import table; print(table(run(Request(out=Path('DIR'))).rows))\""""
 
 
 def main() -> None:

@@ -17,11 +17,18 @@ KNOWN_OPS = (
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="geomem")
 def cli() -> None:
-    """Measure geomem against its peers and against what the device can do."""
+    """Measure geomem against its peers and against what the device can do.
+
+    \b
+    Examples:
+      geomem-bench kernels --op selective_scan --out bench_scan
+      geomem-bench throughput --point tiny --out bench_tiny
+    """
 
 
-@cli.command()
+@cli.command(short_help="Check kernels against fp64, then time them and their peers.")
 @click.option("--op", "ops", multiple=True, type=click.Choice(KNOWN_OPS), help="Op; repeatable.")
 @click.option("--all", "every", is_flag=True, help="All ops.")
 @click.option("--out", type=FOLDER, help="Folder for kernels.json and PNGs.")
@@ -58,7 +65,7 @@ def kernels(
     click.echo(table(result.rows))
 
 
-@cli.command()
+@cli.command(short_help="Compare training with a plain PyTorch loop.")
 @click.option(
     "--point", "points", multiple=True, type=click.Choice(list(POINTS)), help="Repeatable."
 )
