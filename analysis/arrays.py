@@ -19,6 +19,19 @@ def to_numpy(x: Array) -> NDArray[Any]:
     return values
 
 
+def node_pairs(edges: Ints, n: int) -> Ints:
+    """The edges, as int64 [E, 2]; ValueError for another shape, and for what is no node 0…n-1."""
+    pairs = to_numpy(edges)
+    if pairs.size == 0:
+        return np.zeros((0, 2), np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(f"edges have to be integers [E, 2], got {pairs.dtype} {pairs.shape}")
+    if pairs.min() < 0 or pairs.max() >= n:
+        wrong = pairs.min() if pairs.min() < 0 else pairs.max()
+        raise ValueError(f"edges have to join nodes 0…{n - 1}, got {wrong}")
+    return pairs.astype(np.int64, copy=False)
+
+
 def alike(values: NDArray[Any], x: Array) -> Array:
     """NumPy values as what `x` is: an array, or a tensor on its device; floats of its precision."""
     if not hasattr(x, "detach"):

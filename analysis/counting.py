@@ -17,26 +17,32 @@ def counted(
 ) -> Iterator[Callable[[int], None]]:
     """What it yields is called with how many more runs, or what else is counted, are done.
 
-    A line is shown after two seconds and then every ten; what is quick stays silent.
+    A line is shown after two seconds, then every ten and at the end; what is quick stays silent.
     """
-    begin, done, over = time.monotonic(), [0], threading.Event()
+    begin, done, lines, over = time.monotonic(), [0], [0], threading.Event()
 
     def add(count: int) -> None:
         done[0] += count
 
     def tell() -> None:
+        so_far = f"{done[0]:,} of {plural(total, what)}"
+        lines[0] += 1
+        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            line = f"{did} {so_far}, {duration(time.monotonic() - begin)}"
+            print(line, file=sys.stderr, flush=True)
+
+    def watch() -> None:
         seconds = FIRST_SECONDS
         while not over.wait(seconds):
-            so_far = f"{done[0]:,} of {plural(total, what)}"
-            line = f"{did} {so_far}, {duration(time.monotonic() - begin)}"
-            with contextlib.suppress(OSError, ValueError):  # nobody listens any more
-                print(line, file=sys.stderr, flush=True)
+            tell()
             seconds = LINE_SECONDS
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
         yield add
     finally:
         over.set()
         thread.join()
+    if lines[0]:
+        tell()

@@ -9,7 +9,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from geomem.analysis.arrays import PIECE, Array, Floats, Ints, pieces, to_numpy, unit_rows
+from geomem.analysis.arrays import (
+    PIECE,
+    Array,
+    Floats,
+    Ints,
+    node_pairs,
+    pieces,
+    to_numpy,
+    unit_rows,
+)
 
 Measure = Literal["cosine", "dot"]
 
@@ -48,7 +57,11 @@ def cosine_distances(a: Array, b: Array) -> Array:
 def geometric_level(
     embedding: Array, edges: Ints, measure: Measure = "cosine", limit: int = PIECE
 ) -> Floats:
-    """Mean similarity of the two ends of an edge, [...]; embedding [..., n, m], edges [E, 2]."""
+    """Mean similarity of the two ends of an edge, [...]; embedding [..., n, m], edges [E, 2].
+
+    Raises ValueError for edges that are none of n nodes.
+    """
+    edges = node_pairs(edges, embedding.shape[-2])
     x = unit_rows(embedding) if measure == "cosine" else embedding
     total = np.zeros(x.shape[:-2])
     each = int(np.prod(x.shape[:-2])) * x.shape[-1]

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geomem.analysis.arrays import PIECE, Array, Floats, Ints, flat_members, pieces, to_numpy
+from geomem.analysis.arrays import (
+    PIECE,
+    Array,
+    Floats,
+    Ints,
+    flat_members,
+    node_pairs,
+    pieces,
+    to_numpy,
+)
 from geomem.analysis.geometry import cosine_distances
 
 ALL_PAIRS = 1_024
@@ -25,9 +34,13 @@ class HopTable:
 
 
 def hop_distances(edges: Ints, n: int, sources: Ints | None = None) -> Floats:
-    """Fewest undirected edges from sources [s] (default: all) to each node, [s, n]; inf if none."""
+    """Fewest undirected edges from sources [s] (default: all) to each node, [s, n]; inf if none.
+
+    Raises ValueError for edges that are none of n nodes.
+    """
     from scipy.sparse import csgraph, csr_array
 
+    edges = node_pairs(edges, n)
     ones = np.ones(len(edges))
     graph = csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(n, n))
     found: Floats = csgraph.shortest_path(

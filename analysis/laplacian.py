@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from geomem.analysis.arrays import node_pairs
 from geomem.analysis.eigen import Highest, dense_highest, sparse_highest
 
 Floats = NDArray[np.float64]
@@ -100,14 +101,13 @@ def spectral_reference(
 
 def symmetric_walk(edges: Ints, n: int) -> sparse.csr_array:
     """S = D⁻¹A + AD⁻¹ of an undirected graph, [n, n]; an edge counts once, however often given."""
-    edges = np.asarray(edges, np.int64).reshape(-1, 2)
+    edges = node_pairs(edges, n)
     if (edges[:, 0] == edges[:, 1]).any():
         raise ValueError("self-edges have no place in the graph Laplacian; leave them out")
     both = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
     degree = np.bincount(both[:, 0], minlength=n)
-    if len(degree) != n or not degree.all():
-        lonely = int((degree == 0).argmax())
-        raise ValueError(f"every node 0…{n - 1} needs an edge, and no other has one; see {lonely}")
+    if not degree.all():
+        raise ValueError(f"every node needs an edge, and {int((degree == 0).argmax())} has none")
     weights = 1 / degree[both[:, 0]] + 1 / degree[both[:, 1]]
     return sparse.csr_array((weights, (both[:, 0], both[:, 1])), shape=(n, n))
 

@@ -67,7 +67,8 @@ def _read_safetensors(path: Path, tensor: str | None) -> Floats:
             values: Floats = opened.get_tensor(name)
             return values
     except SafetensorError as error:
-        raise UsageError(f"{path}: not a safetensors file: {error}") from error
+        kinds_read = "those, .npz and .npy are read"
+        raise UsageError(f"{path}: not a safetensors file ({kinds_read}): {error}") from error
 
 
 def _read_numpy(path: Path, tensor: str | None) -> Floats:
@@ -77,7 +78,8 @@ def _read_numpy(path: Path, tensor: str | None) -> Floats:
             arrays = dict(found) if path.suffix == ".npz" else {_UNNAMED: found}
             arrays = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
     except (ValueError, EOFError, BadZipFile) as error:
-        raise UsageError(f"{path}: not a {path.suffix[1:]} file of numbers: {error}") from error
+        # NumPy's own text advises to unpickle it.
+        raise UsageError(f"{path}: not an {path.suffix[1:]} file of nothing but numbers") from error
     kinds = {name: (f"F{8 * array.itemsize}", array.ndim) for name, array in arrays.items()}
     values: Floats = arrays[_choose(path, kinds, tensor)]
     return values
@@ -96,6 +98,8 @@ def _choose(path: Path, kinds: dict[str, tuple[str, int]], tensor: str | None) -
         if tensor not in able:
             raise UsageError(f"{path}: no tensor {tensor!r} that holds embeddings; {have}")
         return tensor
+    if not able:
+        raise UsageError(f"{path}: no tensor of floats [n, m], so nothing that embeddings could be")
     usual = [name for name in _USUAL if name in able]
     if not usual and len(able) != 1:
         raise UsageError(f"{path}: name the tensor that holds the embeddings; {have}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomem.train.packs import Pack
+from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.results import flat_fields
 from geomem.train.sweep.state import read_state
@@ -116,6 +117,8 @@ class Sweep:
         Raises UsageError if no run meets the conditions, and ValueError if the runs do not agree in
         n and m; narrow the conditions then.
         """
+        if not self.members:
+            raise UsageError(f"{self.path}: no run is left to take embeddings of")
         members = select_some(self.path, conditions, self.members, lambda member: member.row)
         chosen = Sweep(self.path, members)
         arrays = [member.tensor("embedding") for member in chosen]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from geomem.train.config import RunConfig, run_id
-from geomem.train.config.errors import ConfigError
+from geomem.train.config.errors import ConfigError, Mark
 from geomem.train.config.idle import Idle
 from geomem.train.config.one_run import read_run
 from geomem.train.config.words import describe, either
@@ -98,7 +98,7 @@ def fit(
     single = isinstance(config, RunConfig | Mapping)
     place = _place(device)
     idle = Idle()
-    stack = _one_stack([_as_run(item, idle) for item in ([config] if single else _items(config))])
+    stack = _one_stack([_as_run(config, idle)] if single else _as_runs(_items(config), idle))
     for text in idle.warnings():
         warnings.warn(text, stacklevel=2)
     result = train_stack(stack.runs, device=place, keep_parameters=parameters, report=report)
@@ -124,6 +124,17 @@ def _items(configs: Any) -> Iterable[Any]:
             "those of a grid are load_grid(...).runs"
         )
     return configs
+
+
+def _as_runs(configs: Iterable[Any], idle: Idle) -> list[RunConfig]:
+    runs = []
+    for at, config in enumerate(configs):
+        try:
+            runs.append(_as_run(config, idle))
+        except ConfigError as error:
+            place = Mark(f"configuration {at}")
+            raise ConfigError([(place, text) for _, text in error.problems]) from None
+    return runs
 
 
 def _as_run(config: Any, idle: Idle) -> RunConfig:

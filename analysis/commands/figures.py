@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geomem.analysis.commands.options import projection_option, sweep_options
-from geomem.train.paths import PATH
+from geomem.train.paths import FOLDER
 
 if TYPE_CHECKING:
     from geomem.analysis.figures.projection import Projection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(name="figures")
 @sweep_options
-@click.option("--out", type=PATH, help="Folder; default: SWEEP/figures.")
+@click.option("--out", type=FOLDER, help="Folder; default: SWEEP/figures.")
 @click.option("--format", "suffix", type=click.Choice(["png", "svg", "pdf"]), default="png")
 @projection_option("the embeddings in three dimensions")
 def command(
@@ -40,13 +40,15 @@ def command(
     need_matplotlib()
     from geomem.analysis.counting import counted
     from geomem.analysis.figures import FIGURES, left_out, save_figures
+    from geomem.train.sweep.errors import UsageError
 
     members = chosen_runs(sweep, conditions).members
     folder = out or sweep / "figures"
-    with counted(len(FIGURES), "drawn", "figure") as passed:
+    with counted(len(FIGURES), "tried", "figure") as passed:
         written = save_figures(members, folder, suffix, projection, passed)
     if not written:
-        raise click.ClickException(f"{sweep}: none of these runs is of a kind that has a figure")
+        why = left_out(members) or "none of these runs is of a kind that has a figure"
+        raise UsageError(f"{sweep}: {why}")
     for path in written:
         click.echo(path)
     if note := left_out(members):
@@ -55,7 +57,9 @@ def command(
 
 def need_matplotlib() -> None:
     """Raise an error that says how to get it, if it is missing."""
+    from geomem.train.sweep.errors import UsageError
+
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise click.ClickException("figures need matplotlib: pip install 'geomem[plots]'") from None
+        raise UsageError("figures need matplotlib: pip install 'geomem[plots]'") from None

@@ -24,6 +24,7 @@ from geomem.analysis.figures.tokens import accuracy_per_token
 from geomem.analysis.sweeps import Sweep
 from geomem.train.sweep.errors import UsageError
 from tests.analysis.made import make_members
+from tests.calls import call
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 CYCLE = {"kind": "cycle", "nodes": 8}
@@ -185,9 +186,14 @@ def test_the_command_names_what_is_missing(monkeypatch, tmp_path):
     assert isinstance(chosen.exception, UsageError)
     assert "no run that has results meets model.kind=mamba" in str(chosen.exception)
     monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: Sweep(path, []))
-    assert "no packs yet" in str(run(cli, ["figures", str(tmp_path)]).exception)
+    assert "no run has results" in str(run(cli, ["figures", str(tmp_path)]).exception)
+    diverged = Sweep(tmp_path, make_members(status="diverged"))
+    monkeypatch.setattr("geomem.analysis.sweeps.open_sweep", lambda path: diverged)
+    with pytest.raises(UsageError, match="2 of 2 runs diverged, and figures do not show them"):
+        call(cli, "figures", tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert "pip install 'geomem[plots]'" in run(cli, ["figures", str(tmp_path)]).output
+    with pytest.raises(UsageError, match=r"pip install 'geomem\[plots\]'"):
+        call(cli, "figures", tmp_path)
 
 
 def test_the_command_writes_where_it_is_told(monkeypatch, tmp_path):

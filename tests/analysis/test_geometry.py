@@ -16,6 +16,7 @@ from geomem.analysis.geometry import (
     principal_components,
 )
 from geomem.analysis.hops import hop_correlation, hop_table
+from geomem.analysis.laplacian import spectral_reference
 from geomem.analysis.recall import edge_recovery
 from geomem.analysis.retrieval import first_hop_retrieval
 from geomem.analysis.scores import edge_margin, make_scores
@@ -27,6 +28,27 @@ def test_cosine_distances():
     np.testing.assert_allclose(
         cosine_distances(a, np.array([[3.0, 0], [-1, 0]])), [[0, 2], [1, 1], [1, 1]]
     )
+
+
+EDGES = np.array([[0, 1], [1, 2]])
+NO_EDGES = [
+    (EDGES[:, :1], r"integers \[E, 2\], got int64 \(2, 1\)"),
+    (np.array([[0, 1, 2], [1, 2, 0]]), r"integers \[E, 2\], got int64 \(2, 3\)"),
+    (EDGES * 1.0, r"integers \[E, 2\], got float64"),
+    (-EDGES, "join nodes 0…2, got -2"),
+    (EDGES + 1, "join nodes 0…2, got 3"),
+]
+
+
+@pytest.mark.parametrize(("edges", "told"), NO_EDGES)
+def test_what_is_no_edge_of_the_nodes_is_refused(edges, told):
+    for measure in (
+        lambda: geometric_level(np.eye(3), edges),
+        lambda: hop_table(edges, 3),
+        lambda: spectral_reference(edges, 3),
+    ):
+        with pytest.raises(ValueError, match=told):
+            measure()
 
 
 def test_retrieval_ranks():

@@ -63,12 +63,12 @@ def test_refusals_of_numpy_files(tmp_path):
     (tmp_path / "text.npz").write_text("nothing of that kind")
     (tmp_path / "empty.npy").touch()
     for name, tensor, problem in (
-        ("objects.npy", None, r"objects\.npy: not a npy file of numbers: .*allow_pickle=False"),
-        ("whole.npy", None, "it has none of floats"),
+        ("objects.npy", None, r"objects\.npy: not an npy file of nothing but numbers$"),
+        ("whole.npy", None, r"no tensor of floats \[n, m\]"),
         ("some.npz", None, "name the tensor that holds the embeddings; it has a and b"),
         ("some.npz", "bias", "no tensor 'bias' that holds embeddings; it has a and b"),
-        ("text.npz", None, r"text\.npz: not a npz file of numbers"),
-        ("empty.npy", None, r"empty\.npy: not a npy file of numbers"),
+        ("text.npz", None, r"text\.npz: not an npz file of nothing but"),
+        ("empty.npy", None, r"empty\.npy: not an npy file of nothing but"),
         ("absent.npy", None, r"absent\.npy: No such file"),
     ):
         with pytest.raises(GeomemError, match=problem):

@@ -236,7 +236,7 @@ def test_the_command(tmp_path, monkeypatch):
     assert elsewhere.exists()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = CliRunner().invoke(cli, ["report", str(tmp_path)])
-    assert "pip install 'geomem[plots]'" in result.output
+    assert "pip install 'geomem[plots]'" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What commands say of a sweep directory that was damaged, and what `verify` repairs."""
 
+import hashlib
 import json
 from functools import partial
 
@@ -39,6 +40,20 @@ def test_a_sweep_without_its_name_is_damaged(copy):
     (copy.out / "sweep.json").write_text('{"format":1}')
     with pytest.raises(StoreError, match=r"sweep.json: damaged"):
         call("status", copy.out)
+
+
+def test_verify_looks_at_every_file_of_the_sweep(copy):
+    copy.folder.graphs.mkdir()
+    good = copy.folder.graphs / hashlib.sha256(b"a b\n").hexdigest()
+    good.write_bytes(b"a b\n")
+    assert "all as they were committed" in call("verify", copy.out)
+    good.write_bytes(b"a c\n")
+    with pytest.raises(StoreError, match=rf"{good.name}: altered; delete it"):
+        call("verify", copy.out)
+    good.unlink()
+    copy.folder.about.write_text("{}")
+    with pytest.raises(StoreError, match=r"sweep\.json: damaged"):
+        call("verify", copy.out)
 
 
 class TestDamage:

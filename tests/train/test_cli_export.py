@@ -185,8 +185,9 @@ def test_refusals(sweep, tmp_path):
         with pytest.raises(UsageError, match=problem):
             export(directory, *words, "--out", tmp_path / "e")
     (tmp_path / "file").write_text("in the way")
+    export(sweep, "--out", tmp_path / "file", code=2)
     with pytest.raises(DiskError, match="cannot write"):
-        export(sweep, "--out", tmp_path / "file")
+        export(sweep, "--out", tmp_path / "file" / "deeper")
     export(sweep, "--format", "pickle", code=2)
     assert not (tmp_path / "e").exists()
 

@@ -50,10 +50,13 @@ def test_status_tells_how_to_go_on(copy, monkeypatch):
         (("sweep", "tiny_graphs", "--out", ""), "the path is empty"),
         (("plan", "tiny_graphs", "--tuning", "SWEEP"), "is a directory."),
         (("tune", "tiny_graphs", "--out", "SWEEP"), "is a directory."),
+        (("sweep", "tiny_graphs", "--out", "FILE"), "is a file."),
+        (("export", "SWEEP", "--out", "FILE"), "is a file."),
     ],
 )
 def test_paths_that_cannot_be_meant(made, words, told):
-    words = [str(made.out) if word == "SWEEP" else word for word in words]
+    paths = {"SWEEP": str(made.out), "FILE": str(made.grid)}
+    words = [paths.get(word, word) for word in words]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 2
     assert told in result.stderr

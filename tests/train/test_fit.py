@@ -39,6 +39,13 @@ def test_the_example_of_the_docstring_holds():
     assert doctest.testmod(geomem.train).failed == 0
 
 
+def test_a_run_of_a_list_is_named_by_its_place():
+    with pytest.raises(ConfigError, match=r"^configuration 1: optim.lr: has to be greater than 0"):
+        fit([STAR, {**STAR, "optim.lr": -1}])
+    with pytest.raises(ConfigError, match=r"^configuration: optim.lr: has to be greater than 0"):
+        fit({**STAR, "optim.lr": -1})
+
+
 def test_a_saved_pack_is_the_very_pack_of_a_sweep(tmp_path):
     (swept,) = (train_sweep(tmp_path, GRID) / "packs").iterdir()
     saved = fit(RUNS, device="cpu").save(tmp_path / "fitted.safetensors")

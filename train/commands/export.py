@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from geomem.train.paths import PATH
+from geomem.train.paths import FOLDER, PATH
 
 if TYPE_CHECKING:
     from geomem.train.sweep.bundles import Chosen
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="tsv is for TensorBoard's projector.",
 )
-@click.option("--out", metavar="DIR", type=PATH, help="Default: SWEEP/export.")
+@click.option("--out", metavar="DIR", type=FOLDER, help="Default: SWEEP/export.")
 @click.option(
     "--together/--per-run", help="One file of all runs, or one for each.  [default: per-run]"
 )

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from geomem.train.commands.options import set_option, tuning_option, with_tuning
-from geomem.train.paths import PATH
+from geomem.train.paths import FOLDER, PATH
 from geomem.train.sweep.lock import Shard
 
 
@@ -26,7 +26,7 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--out",
     metavar="DIR",
-    type=PATH,
+    type=FOLDER,
     help="Directory of the sweep; default: sweeps/ and the name in the grid file.",
 )
 @set_option

@@ -19,7 +19,7 @@ DAMAGED = 5
 @click.argument("directory", metavar="DIR", type=PATH)
 @click.option("--repair", is_flag=True, help="Put damaged packs aside and queue their runs again.")
 def command(directory: Path, repair: bool) -> None:
-    """Check plan, journals, and every byte of every committed pack, of the sweep in DIR.
+    """Check every byte of every committed pack of the sweep in DIR, its plan, journals and graphs.
 
     Damage is named by file and tensor, and ends with exit code 5. With --repair the damaged packs
     are renamed to *.damaged and the next 'sweep' trains their runs again; nothing is deleted.
@@ -30,6 +30,8 @@ def command(directory: Path, repair: bool) -> None:
       geomem-train verify sweeps/first --repair
     """
     from geomem.train.sweep.folder import Folder
+    from geomem.train.sweep.graph_copies import check_graphs
+    from geomem.train.sweep.opening import read_about
     from geomem.train.sweep.planfile import check_plan
     from geomem.train.sweep.state import read_state, require_plan
     from geomem.train.sweep.store import find_damage, uncommitted
@@ -37,6 +39,8 @@ def command(directory: Path, repair: bool) -> None:
 
     folder = Folder(directory)
     state = read_state(folder)
+    read_about(folder)
+    check_graphs(folder.graphs)
     check_plan(folder.plan, state.lines)
     require_plan(folder, state)
     found = []

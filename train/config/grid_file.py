@@ -79,6 +79,8 @@ def load_grid(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> GridFil
     Raises ConfigError with every problem found. Limits: 8 MiB, 20 levels, 2 000 000 keys and
     values, 1 000 000 runs; a file beyond them is refused before it is expanded.
     """
+    if isinstance(sets, str):
+        raise TypeError(f"sets is a list of texts, such as [{sets!r}]")
     with _without_collections():
         return _load(find_grid(Path(path)), sets)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from geomem.train.canonical import canonical_json
 from geomem.train.config.graph_file import INDEX, read_index
 from geomem.train.packs import atomic_write, make_folder
-from geomem.train.sweep.errors import UsageError
+from geomem.train.sweep.errors import StoreError, UsageError
 
 
 def keep_graphs(copies: Path, files: Mapping[str, tuple[str, str]]) -> None:
@@ -26,6 +26,14 @@ def keep_graphs(copies: Path, files: Mapping[str, tuple[str, str]]) -> None:
     index = known | {path: digest for path, (_, digest) in files.items()}
     if index != known:
         atomic_write(copies / INDEX, (canonical_json(index) + "\n").encode())
+
+
+def check_graphs(copies: Path) -> None:
+    """Raise StoreError with a copy that is not the file that its name, a SHA-256, speaks of."""
+    for copy in sorted(copies.glob("[0-9a-f]*")):
+        if hashlib.sha256(copy.read_bytes()).hexdigest() != copy.name:
+            problem = "altered; delete it, and 'sweep' copies it again from where the grid names it"
+            raise StoreError(copy, problem)
 
 
 def _read(source: Path, digest: str) -> bytes:

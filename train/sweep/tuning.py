@@ -122,6 +122,8 @@ def write_tuning(path: Path, tuning: Tuning) -> None:
 def read_tuning(path: Path) -> Tuning:
     """Raises ConfigError with file, line, value and remedy for one that is missing or damaged."""
     source = show_path(path)
+    if not path.exists():
+        raise ConfigError([(Mark(source), "no such file; 'geomem-train tune' writes one")])
     if path.is_file() and not path.stat().st_size:
         raise ConfigError([(Mark(source), f"the file is empty; {_REMEDY}")])
     try:

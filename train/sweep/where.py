@@ -70,7 +70,7 @@ def select_some(
 ) -> list[Run]:
     """`select` of the runs of a sweep that have results; raises UsageError if there are none."""
     if not runs:
-        raise UsageError(f"{sweep}: no packs yet; train with 'geomem-train sweep' first")
+        raise UsageError(f"{sweep}: no run has results; 'geomem-train sweep' trains them")
     found = select(texts, runs, fields_of)
     if not found:
         raise UsageError(f"{sweep}: no run that has results meets {' and '.join(texts)}")

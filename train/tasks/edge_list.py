@@ -34,8 +34,8 @@ def read_edge_list(path: str | Path) -> tuple[tuple[str, ...], NDArray[np.int64]
         if not names:
             continue
         if len(names) != 2:
-            found = f"found {len(names)} names; a line holds two, such as `a b` or `a,b`"
-            raise line.problem(1, found)
+            found = f"found {len(names)} name{'s' * (len(names) > 1)}"
+            raise line.problem(1, f"{found}; a line holds two, such as `a b` or `a,b`")
         if names[0] == names[1]:
             text = "is its own neighbour; use task.self_edges for such edges"
             raise line.problem(1, f"{shorten(names[0])} {text}")
