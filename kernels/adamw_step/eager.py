@@ -50,9 +50,13 @@ def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     # Views of every array are dear where all is small, and nearly always there is one run.
     runs = [x] if len(lengths) == 1 else _split(x, lengths)
     for part, (start, end) in zip(runs, pairwise(bounds), strict=True):
-        if members[start].active:
-            rates = [t[start:end, None] for t in (hyper.lr, hyper.weight_decay)]
-            _step(part, members[start:end], hyper.step[start], *rates)
+        own, step = members[start], hyper.step[start]
+        if not own.active:
+            continue
+        if all(other == own for other in members[start:end]):
+            _fused(part.parameters, part, own, step, own.lr, own.decay)
+        else:
+            _at_their_rates(part, own, step, hyper.lr[start:end], hyper.weight_decay[start:end])
 
 
 def _split(x: Arrays, lengths: list[int]) -> list[Arrays]:
@@ -75,17 +79,13 @@ def _changes(members: Sequence[_Own]) -> list[int]:
     return [0, *(k for k, (a, b) in enumerate(pairwise(members), 1) if a != b)]
 
 
-def _step(x: Arrays, members: Sequence[_Own], step: Tensor, lr: Tensor, decay: Tensor) -> None:
-    """Step members that agree in everything but learning rate and weight decay, each [K, 1]."""
-    own = members[0]
-    if all(other == own for other in members):
-        _fused(x.parameters, x, own, step, own.lr, own.decay)
-        return
+def _at_their_rates(x: Arrays, own: _Own, step: Tensor, lr: Tensor, decay: Tensor) -> None:
+    """Step members that agree in everything but learning rate and weight decay, each [K]."""
     changes = [torch.zeros_like(p) for p in x.parameters]
     _fused(changes, x, own, step, 1.0, 0.0)
-    kept = 1 - lr * decay
+    kept = (1 - lr * decay)[:, None]
     for p, change in zip(x.parameters, changes, strict=True):
-        p.mul_(kept).addcmul_(change, lr)
+        p.mul_(kept).addcmul_(change, lr[:, None])
 
 
 def _fused(
