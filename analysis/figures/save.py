@@ -46,8 +46,12 @@ FIGURES: dict[str, Draw] = {
 }
 
 
+def ignored(count: int) -> None:
+    """Take no notice of how many are done."""
+
+
 def drawn(
-    members: Sequence[Member], projection: Projection = "pca", passed: Passed | None = None
+    members: Sequence[Member], projection: Projection = "pca", passed: Passed = ignored
 ) -> "Iterator[tuple[str, Figure]]":
     """Name and figure of everything that the members allow. Raises MissingUmap.
 
@@ -58,8 +62,7 @@ def drawn(
         figure = draw(members)
         if figure is not None:
             yield name, figure
-        if passed is not None:
-            passed(1)
+        passed(1)
 
 
 def left_out(members: Sequence[Member]) -> str:
@@ -75,7 +78,7 @@ def save_figures(
     folder: Path,
     suffix: str,
     projection: Projection = "pca",
-    passed: Passed | None = None,
+    passed: Passed = ignored,
 ) -> list[Path]:
     """Save every figure that the members allow into a folder; return the files.
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from geomem.analysis.figures import FIGURES, Passed
+from geomem.analysis.figures import FIGURES, Passed, ignored
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.findings import FINDINGS, judge
 from geomem.analysis.report.fill import fill, resource
@@ -30,7 +30,7 @@ def write_report(
     conditions: Sequence[str] = (),
     limits: Limits | None = None,
     projection: Projection = "pca",
-    passed: Passed = lambda _: None,
+    passed: Passed = ignored,
 ) -> Path:
     """Write one HTML file that needs nothing else, and return its path.
 

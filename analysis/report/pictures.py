@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from geomem.analysis.figures import Passed, drawn, left_out
+from geomem.analysis.figures import Passed, drawn, ignored, left_out
 from geomem.analysis.figures.projection import Projection
 from geomem.analysis.pictures import encoded
 from geomem.analysis.sweeps import Member
@@ -18,7 +18,7 @@ LARGEST_SVG = 400_000  # bytes; what has more lines than that is smaller as PNG
 
 
 def pictures(
-    members: Sequence[Member], projection: Projection = "pca", passed: Passed | None = None
+    members: Sequence[Member], projection: Projection = "pca", passed: Passed = ignored
 ) -> str:
     """All figures that the members allow, each with its name under it; `passed` as of `drawn`."""
     shown = [picture(name, figure) for name, figure in drawn(members, projection, passed)]

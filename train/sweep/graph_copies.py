@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from geomem.train.canonical import canonical_json
-from geomem.train.config.graph_file import INDEX, read_index
+from geomem.train.config.graph_file import INDEX, GraphFiles, read_index
 from geomem.train.packs import atomic_write, make_folder
 from geomem.train.sweep.errors import StoreError, UsageError
 
@@ -30,8 +30,13 @@ def keep_graphs(copies: Path, files: Mapping[str, tuple[str, str]]) -> None:
 
 def check_graphs(copies: Path) -> None:
     """Raise StoreError with a copy that is not the file that its name, a SHA-256, speaks of."""
+    files = GraphFiles(str(copies))
     for copy in sorted(copies.glob("[0-9a-f]*")):
-        if hashlib.sha256(copy.read_bytes()).hexdigest() != copy.name:
+        try:
+            _, digest = files.find(copy.name)
+        except ValueError as error:
+            raise StoreError(copy, str(error)) from error
+        if digest != copy.name:
             problem = "altered; delete it, and 'sweep' copies it again from where the grid names it"
             raise StoreError(copy, problem)
 

@@ -62,6 +62,11 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
+def test_a_file_without_a_name_cannot_be_written():
+    with pytest.raises(DiskError, match="Is a directory"):
+        atomic_write(Path("."), b"")
+
+
 def test_only_a_full_disk_says_how_much_is_needed(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
