@@ -31,7 +31,7 @@ class FeedForward:
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
-    ) -> list[Tensor]:
+    ) -> Tensor:
         """See `Model.hidden`; a token's state depends on that token alone, so others are idle."""
         tokens = [segment.tokens[:, :, -segment.wanted :] for segment in segments]
         drop = dropout or (lambda x: x)
@@ -40,6 +40,4 @@ class FeedForward:
             if i and self.activation == "gelu":
                 x = gelu(x)
             x = drop(linear(x, params[f"map{i}"], None))
-        sizes = [t.shape[1:] for t in tokens]
-        parts = x.split([B * T for B, T in sizes], 1)
-        return [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]
+        return x

@@ -12,7 +12,7 @@ from torch import Tensor
 from geomem.kernels import causal_conv1d, selective_scan
 from geomem.models.layers import linear, lookup, rms_norm
 from geomem.models.parameters import Parameter, token_tables
-from geomem.models.rows import Place, Rows, at_place
+from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
 from geomem.models.starts import Constant, LogStateIndex, Normal, StepSizeBias, Uniform
 
@@ -60,7 +60,7 @@ class Mamba:
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
-    ) -> list[Tensor]:
+    ) -> Tensor:
         """See `Model.hidden`; a prefix is scanned once, its state handed to every sequence."""
         rows = Rows(segments)
         drop = dropout or (lambda x: x)
@@ -73,66 +73,61 @@ class Mamba:
                 x, y = rows.wanted(x), rows.wanted(y)
             y = drop(linear(y, params[f"{at}out.weight"], None))
             x = x + y if self.residual else y
-        if self.norm:
-            x = rms_norm(x, params["final_norm.weight"])
-        return [at_place(x, place) for place in rows.wanted_places]
+        return rms_norm(x, params["final_norm.weight"]) if self.norm else x
 
     def _mix(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
-        C = self.width * self.expand
-        xz = linear(x, params[f"{at}in.weight"], None)
-        u = self._convolve(xz[..., :C], params, at, rows)
+        C, S = self.width * self.expand, self.state
+        x, z = linear(x, params[f"{at}in.weight"], None).split([C, C], 2)
+        u = self._convolve(x, params, at, rows)
         low = linear(u, params[f"{at}x.weight"], None)
-        dt = linear(low[..., : self.rank], params[f"{at}dt.weight"], None)
-        return self._scan(u, dt, low[..., self.rank :], xz[..., C:], params, at, rows)
+        low, b, c = low.split([self.rank, S, S], 2)
+        dt = linear(low, params[f"{at}dt.weight"], None)
+        return self._scan((u, dt, b, c, z), params, at, rows)
 
     def _convolve(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         weight, bias = params[f"{at}conv.weight"], params[f"{at}conv.bias"]
         before = self.conv - 1
 
-        def run(place: Place, initial: Tensor | None) -> Tensor:
-            y: Tensor = causal_conv1d(at_place(x, place), weight, bias, initial=initial)
+        def run(steps: Tensor, initial: Tensor | None) -> Tensor:
+            y: Tensor = causal_conv1d(steps, weight, bias, initial=initial)
             return y.flatten(1, 2)
 
         parts = []
-        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
+        for prefix, tokens in rows.apart(x):
             initial = None
             if prefix is not None:
                 parts.append(run(prefix, None))
-                seen = at_place(x, prefix)[:, :, -before:]
+                seen = prefix[:, :, -before:]
                 initial = torch.nn.functional.pad(seen, (0, 0, before - seen.shape[2], 0))
-            parts.append(run(place, initial))
+            parts.append(run(tokens, initial))
         return torch.cat(parts, 1)
 
     def _scan(
-        self,
-        u: Tensor,
-        dt: Tensor,
-        bc: Tensor,
-        z: Tensor,
-        params: Mapping[str, Tensor],
-        at: str,
-        rows: Rows,
+        self, inputs: Sequence[Tensor], params: Mapping[str, Tensor], at: str, rows: Rows
     ) -> Tensor:
-        S, a = self.state, -torch.exp(params[f"{at}A_log"])
+        """Scan u, dt, b, c, gated by z, each [K, R, ...]."""
+        a = -torch.exp(params[f"{at}A_log"])
         d, bias = params[f"{at}D"], params[f"{at}dt.bias"]
 
-        def run(place: Place, state: Tensor | None, last_state: bool) -> tuple[Tensor, Tensor]:
-            b, c = (at_place(part, place) for part in (bc[..., :S], bc[..., S:]))
-            inputs = (at_place(u, place), at_place(dt, place), a, b, c)
+        def run(
+            block: Sequence[Tensor], state: Tensor | None, last_state: bool
+        ) -> tuple[Tensor, Tensor]:
+            u, dt, b, c, z = block
             return selective_scan(
-                *inputs,
+                *(u, dt, a, b, c),
                 d=d,
-                z=at_place(z, place),
+                z=z,
                 delta_bias=bias,
                 initial_state=state,
                 last_state=last_state,
             )
 
         parts = []
-        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
-            state = None
-            if prefix is not None:
-                y, state = run(prefix, None, last_state=True)
+        for segment in zip(*(rows.apart(x) for x in inputs), strict=True):
+            state, prefixes = None, [prefix for prefix, _ in segment if prefix is not None]
+            if prefixes:
+                y, state = run(prefixes, None, last_state=True)
                 parts.append(y.flatten(1, 2))
-            parts.append(run(place, state, last_state=False)[0].flatten(1, 2))
+            tokens = [tokens for _, tokens in segment]
+            parts.append(run(tokens, state, last_state=False)[0].flatten(1, 2))
         return torch.cat(parts, 1)

@@ -43,8 +43,8 @@ class Model(Parametric, Protocol):
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
-    ) -> list[Tensor]:
-        """Return the hidden states of each segment's wanted tokens, or of all, [K, B, T, D]."""
+    ) -> Tensor:
+        """Return the hidden states [K, W, D] of all wanted tokens: by segment, sequence, place."""
         ...
 
 

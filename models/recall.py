@@ -84,9 +84,10 @@ class Recall:
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
-    ) -> list[Tensor]:
-        """See `Model.hidden`; of the wanted tokens alone. Prefixes have to be empty."""
-        return [self._segment(params, segment) for segment in segments]
+    ) -> Tensor:
+        """See `Model.hidden`. Prefixes have to be empty."""
+        found = [self._segment(params, segment) for segment in segments]
+        return torch.cat(found, 1) if len(found) > 1 else found[0]
 
     def _segment(self, params: Mapping[str, Tensor], segment: Segment) -> Tensor:
         assert segment.prefix.shape[1] == 0
@@ -94,7 +95,7 @@ class Recall:
             h = self._attend_pairs(params, segment)
         else:
             h = self._attend_sequences(params, segment)
-        return self._select(params, h.flatten(1, 2)).view(h.shape)
+        return self._select(params, h.flatten(1, 2))
 
     def _attend_pairs(self, params: Mapping[str, Tensor], segment: Pairs) -> Tensor:
         """Return h [K, C A, 1, D]."""

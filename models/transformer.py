@@ -12,7 +12,7 @@ from torch import Tensor
 from geomem.kernels import short_attention
 from geomem.models.layers import gelu, layer_norm, linear, lookup
 from geomem.models.parameters import Parameter, linear_parameters, token_tables
-from geomem.models.rows import Rows, at_place
+from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
 from geomem.models.starts import Constant, Normal
 
@@ -63,7 +63,7 @@ class Transformer:
 
     def hidden(
         self, params: Mapping[str, Tensor], segments: Sequence[Segment], dropout: Dropout | None
-    ) -> list[Tensor]:
+    ) -> Tensor:
         """See `Model.hidden`; needs no more rows than one per prefix token and one per token.
 
         What no token after it looks at, and nobody wants, is left out: of the last block it needs
@@ -77,9 +77,7 @@ class Transformer:
             x = rows.wanted(x)
         for i in range(self.layers):
             x = self._block(x, params, i, rows, drop)
-        if self.norm:
-            x = _norm(x, params, "final_norm.")
-        return [at_place(x, place) for place in rows.wanted_places]
+        return _norm(x, params, "final_norm.") if self.norm else x
 
     def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
@@ -108,13 +106,12 @@ class Transformer:
     def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         qkv = _linear(x, params, f"{at}qkv.").unflatten(2, (3, self.heads, -1))
         mixed: list[Tensor] = []
-        for prefix, place in zip(rows.prefix_places, rows.places, strict=True):
-            q, k, v = at_place(qkv, place).unbind(3)
+        for prefix, tokens in rows.apart(qkv):
+            q, k, v = tokens.unbind(3)
             if prefix is None:
                 mixed.append(short_attention(q, k, v).flatten(1, 2))
                 continue
-            head = at_place(qkv, prefix)
-            pq, pk, pv = head.unbind(3)
+            pq, pk, pv = prefix.unbind(3)
             mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
             mixed.append(short_attention(q, k, v, pk[:, 0], pv[:, 0]).flatten(1, 2))
         return torch.cat(mixed, 1).flatten(2)

@@ -86,7 +86,7 @@ def test_hidden_states_and_gradients_agree(prefix):
     tokens = torch.randint(23, (2, 5, 6), generator=g)
     probe = torch.randn(5, 6, 16, generator=g)
     leaves = {n: p.clone().requires_grad_() for n, p in params.items()}
-    ours = MODEL.hidden(leaves, [Segment(tokens, head)], None)[0]
+    ours = MODEL.hidden(leaves, [Segment(tokens, head)], None).unflatten(1, (5, 6))
     grads = torch.autograd.grad((ours * probe).sum(), list(leaves.values()))
     for k in range(2):
         theirs = _theirs()

@@ -169,9 +169,8 @@ def predict(
     metrics: as of the loss; products: type in which hidden states are scored; null for that which
     they have. vocab_sizes: int64 [K], how many tokens each member knows, if not all of the model's.
     """
-    hidden = model.hidden(params, [part.segment for part in parts], dropout)
+    x = model.hidden(params, [part.segment for part in parts], dropout)
     targets = join_targets(parts)
-    x = torch.cat([h.flatten(1, 2) for h in hidden], 1)
     matrix = output_matrix(params)
     return linear_cross_entropy(
         x.to(products or x.dtype), matrix, targets, vocab_sizes=vocab_sizes, metrics=metrics

@@ -18,7 +18,7 @@ SWITCHES = [
 def _outputs(run, params, which):
     first = torch.tensor(which)[None]
     second = run.task.subjects + torch.arange(run.task.relations)[None]
-    (hidden,) = model_of(run).hidden(params, [pairs(first, second)], None)
+    hidden = model_of(run).hidden(params, [pairs(first, second)], None)
     return hidden.view(run.task.relations, len(which), -1)
 
 

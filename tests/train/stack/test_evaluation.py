@@ -101,9 +101,9 @@ def test_causality_by_gradient(make_run, model):
     tokens = trainer.task.tables.paths.tokens[:, :1]
     distinct = torch.arange(tokens.shape[2]).view_as(tokens) + 10
     table = params["embedding"].requires_grad_()
-    hidden = model.hidden(params, [Segment(distinct, trainer.task.tables.path_tag)], None)[0]
+    hidden = model.hidden(params, [Segment(distinct, trainer.task.tables.path_tag)], None)
     probe = torch.arange(16.0).double()  # a plain sum is constant behind a LayerNorm
     for t in range(distinct.shape[2]):
-        (grad,) = torch.autograd.grad(hidden[0, 0, t] @ probe, table, retain_graph=True)
+        (grad,) = torch.autograd.grad(hidden[0, t] @ probe, table, retain_graph=True)
         seen = grad[0, distinct[0, 0]].abs().sum(1) > 0
         assert seen.tolist() == [s <= t for s in range(distinct.shape[2])]

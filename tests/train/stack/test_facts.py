@@ -89,8 +89,9 @@ def test_measures_equal_those_of_every_query_written_out(make_run, monkeypatch, 
     config, facts = runs[0].task, stack.facts
     which = torch.arange(config.query_count).expand(2, -1)
     part = stack._part(which)
-    (hidden,) = net.hidden(params, [part.segment], None)
-    scores = hidden[:, :, -part.segment.wanted :] @ output_matrix(params)[:, None].mT
+    hidden = net.hidden(params, [part.segment], None)
+    hidden = hidden.unflatten(1, (-1, part.segment.wanted))
+    scores = hidden @ output_matrix(params)[:, None].mT
     targets = part.targets.view(*which.shape, part.segment.wanted)
     right = (scores.argmax(3) == targets).double()
     loss = -scores.double().log_softmax(3).gather(3, targets[..., None])[..., 0].mean(2)
