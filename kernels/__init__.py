@@ -1,6 +1,7 @@
 """Fused ops over stacks. They know tensors, and nothing of models, graphs or files."""
 
 from geomem.kernels.adamw_step import AdamWHyper, adamw_step
+from geomem.kernels.add_norm import AddNorm, add_norm
 from geomem.kernels.causal_conv1d import causal_conv1d
 from geomem.kernels.linear_cross_entropy import LinearCrossEntropy, Targets, linear_cross_entropy
 from geomem.kernels.member_norm import member_norm
@@ -9,10 +10,12 @@ from geomem.kernels.short_attention import short_attention
 
 __all__ = [
     "AdamWHyper",
+    "AddNorm",
     "LinearCrossEntropy",
     "ScanResult",
     "Targets",
     "adamw_step",
+    "add_norm",
     "causal_conv1d",
     "linear_cross_entropy",
     "member_norm",

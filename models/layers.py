@@ -1,5 +1,6 @@
 """Layers with a leading member axis."""
 
+from collections.abc import Mapping
 from math import pi, sqrt
 from typing import Any
 
@@ -7,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NORM_EPS = 1e-5
+from geomem.kernels import add_norm
+
 GELU_SLOPE = 2 * sqrt(2 / pi)
 
 
@@ -31,15 +33,24 @@ def gelu(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """LayerNorm of x [K, R, D] over D with weight and bias [K, D]."""
-    normal = F.layer_norm(x, x.shape[-1:], eps=NORM_EPS)
-    return torch.addcmul(bias[:, None], normal, weight[:, None])
+def pre_norm(
+    x: Tensor,
+    y: Tensor | None,
+    params: Mapping[str, Tensor],
+    at: str,
+    *,
+    norm: bool,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """Add y, if any, to the stream x; return it, and what a layer reads of it, in its own dtype.
 
-
-def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
-    """RMSNorm of x [K, R, D] over D with weight [K, D]."""
-    return F.rms_norm(x, x.shape[-1:], eps=NORM_EPS) * weight[:, None]
+    That is the stream itself, or with `norm` its norm by the weight at `at`: of the root mean
+    square where there is no bias.
+    """
+    if norm:
+        return add_norm(x, y, params[f"{at}weight"], params.get(f"{at}bias"), dtype=dtype)
+    x = x if y is None else x + y
+    return x, x
 
 
 class _Lookup(torch.autograd.Function):

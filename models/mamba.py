@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels import causal_conv1d, selective_scan
-from geomem.models.layers import linear, lookup, rms_norm
+from geomem.models.layers import linear, lookup, pre_norm
 from geomem.models.parameters import Parameter, token_tables
 from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
@@ -65,15 +65,17 @@ class Mamba:
         rows = Rows(segments)
         drop = dropout or (lambda x: x)
         x = drop(lookup(params["embedding"], rows.tokens))
+        y: Tensor | None = None  # still to be added to x
         for i in range(self.layers):
             at = f"block{i}."
-            y = rms_norm(x, params[f"{at}norm.weight"]) if self.norm else x
-            y = self._mix(y, params, at, rows)
+            products = params[f"{at}in.weight"].dtype
+            x, h = pre_norm(x, y, params, f"{at}norm.", norm=self.norm, dtype=products)
+            h = self._mix(h, params, at, rows)
             if i == self.layers - 1:
-                x, y = rows.wanted(x), rows.wanted(y)
-            y = drop(linear(y, params[f"{at}out.weight"], None))
-            x = x + y if self.residual else y
-        return rms_norm(x, params["final_norm.weight"]) if self.norm else x
+                x, h = rows.wanted(x), rows.wanted(h)
+            h = drop(linear(h, params[f"{at}out.weight"], None))
+            x, y = (x, h) if self.residual else (h, None)
+        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=x.dtype)[1]
 
     def _mix(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         C, S = self.width * self.expand, self.state

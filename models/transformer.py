@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels import short_attention
-from geomem.models.layers import gelu, layer_norm, linear, lookup
+from geomem.models.layers import gelu, linear, lookup, pre_norm
 from geomem.models.parameters import Parameter, linear_parameters, token_tables
 from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
@@ -75,9 +75,10 @@ class Transformer:
         x = drop(self._add_positions(x, params, rows))
         if not self.attention:
             x = rows.wanted(x)
+        y: Tensor | None = None
         for i in range(self.layers):
-            x = self._block(x, params, i, rows, drop)
-        return _norm(x, params, "final_norm.") if self.norm else x
+            x, y = self._block(x, y, params, i, rows, drop)
+        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=x.dtype)[1]
 
     def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
@@ -88,20 +89,29 @@ class Transformer:
         return x
 
     def _block(
-        self, x: Tensor, params: Mapping[str, Tensor], block: int, rows: Rows, drop: Dropout
-    ) -> Tensor:
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        params: Mapping[str, Tensor],
+        block: int,
+        rows: Rows,
+        drop: Dropout,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the stream and what is still to be added to it, as it takes them."""
         at = f"block{block}."
+        products = params[f"{at}up.weight"].dtype
         if self.attention:
-            y = _norm(x, params, f"{at}norm1.") if self.norm else x
-            y = self._attend(y, params, at, rows)
+            x, h = pre_norm(x, y, params, f"{at}norm1.", norm=self.norm, dtype=products)
+            h = self._attend(h, params, at, rows)
             if block == self.layers - 1:
-                x, y = rows.wanted(x), rows.wanted(y)
-            y = drop(_linear(y, params, f"{at}out."))
-            x = x + y if self.residual else y
-        y = _norm(x, params, f"{at}norm2.") if self.norm else x
-        y = gelu(_linear(y, params, f"{at}up."))
-        y = drop(_linear(y, params, f"{at}down."))
-        return x + y if self.residual else y
+                x, h = rows.wanted(x), rows.wanted(h)
+            x, y = self._leave(x, drop(_linear(h, params, f"{at}out.")))
+        x, h = pre_norm(x, y, params, f"{at}norm2.", norm=self.norm, dtype=products)
+        h = gelu(_linear(h, params, f"{at}up."))
+        return self._leave(x, drop(_linear(h, params, f"{at}down.")))
+
+    def _leave(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+        return (x, y) if self.residual else (y, None)
 
     def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         qkv = _linear(x, params, f"{at}qkv.").unflatten(2, (3, self.heads, -1))
@@ -134,7 +144,3 @@ def _norm_parameters(at: str, width: int) -> dict[str, Parameter]:
 
 def _linear(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:
     return linear(x, params[f"{at}weight"], params[f"{at}bias"])
-
-
-def _norm(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:
-    return layer_norm(x, params[f"{at}weight"], params[f"{at}bias"])
