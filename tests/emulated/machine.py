@@ -194,9 +194,8 @@ def install(monkeypatch):
     """Have this process see a GPU from now on."""
     for name, stand_in in _CUDA.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
-    torch._C._set_only_lift_cpu_tensors(
-        True
-    )  # torch.tensor(…, device="cuda") comes by way of a CPU
+    # torch.tensor(…, device="cuda") then comes by way of a CPU.
+    torch._C._set_only_lift_cpu_tensors(True)
     triton.runtime.driver.set_active(_Driver())
     monkeypatch.setattr(JITFunction, "run", _method(_compile, JITFunction.run))
     for module, name, values in _VALUES:
