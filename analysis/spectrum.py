@@ -89,12 +89,17 @@ def energy_in(embedding: Array, space: Space) -> Floats:
 
 
 def effective_rank(embedding: Array) -> Floats:
-    """exp of the entropy of the singular values, as shares of their sum, [...] (Roy, Vetterli)."""
-    values = np.linalg.svd(_float64(embedding), compute_uv=False)
+    """exp of the entropy of the singular values, as shares of their sum, [...] (Roy, Vetterli).
+
+    NaN for an embedding with a number that is not finite.
+    """
+    embedding = _float64(embedding)
+    finite = np.isfinite(embedding).all((-2, -1))
+    values = np.linalg.svd(np.where(finite[..., None, None], embedding, 0), compute_uv=False)
     total = values.sum(-1, keepdims=True)
     shares = values / np.where(total > 0, total, 1)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    rank: Floats = np.exp(-(shares * logs).sum(-1))
+    rank: Floats = np.where(finite, np.exp(-(shares * logs).sum(-1)), np.nan)
     return rank
 
 

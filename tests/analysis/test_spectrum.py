@@ -83,6 +83,9 @@ def test_effective_rank():
     assert effective_rank(np.outer(a[:, 0], b[:, 0])) == pytest.approx(1)
     assert effective_rank(a * [3, 1, 0, 0] @ b.T) == pytest.approx(4 / 3**0.75)
     assert effective_rank(np.zeros((2, 3, 3))).tolist() == [1, 1]
+    spoilt = np.stack([a, a])
+    spoilt[0, 1, 2] = np.nan
+    assert np.isnan(effective_rank(spoilt)).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -20,6 +20,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+MOST_SHOWN = 8  # values in a message
 _FORM = re.compile(r"\s*([\w.]+?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*")
 
 
@@ -34,11 +35,13 @@ class Condition(NamedTuple):
         """Whether a run with these flat fields is meant; a run without the field is not."""
         if self.field not in fields:
             return False
-        found = (self._compare(fields[self.field], value) for value in self.values)
+        found = (self.compare(fields[self.field], value) for value in self.values)
         return all(found) if self.relation == "!=" else any(found)
 
-    def _compare(self, found: Any, value: Any) -> bool:
+    def compare(self, found: Any, value: Any) -> bool:
+        """Whether what a run has stands in the relation to a value; true is not 1."""
         if self.relation in ("=", "!="):
+            found, value = ((isinstance(v, bool), v) for v in (found, value))
             return _OPERATORS[self.relation](found, value)
         numbers = all(isinstance(v, int | float) for v in (found, value))
         return numbers and _OPERATORS[self.relation](found, value)
@@ -53,8 +56,7 @@ def select(
     condition, or with the nearest field where no run has the one that is named.
     """
     rows = [fields_of(run) for run in runs]
-    known = dict.fromkeys(name for row in rows for name in row)
-    wanted = [_condition(text, known) for text in texts]
+    wanted = _conditions(texts, rows)
     return [
         run
         for run, row in zip(runs, rows, strict=True)
@@ -68,13 +70,43 @@ def select_some(
     runs: Sequence[Run],
     fields_of: Callable[[Run], Mapping[str, Any]],
 ) -> list[Run]:
-    """`select` of the runs of a sweep that have results; raises UsageError if there are none."""
+    """`select` of the runs of a sweep that have results.
+
+    Raises UsageError if there are none, and for a value that none of them has.
+    """
     if not runs:
         raise UsageError(f"{sweep}: no run has results; 'geomem-train sweep' trains them")
+    rows = [fields_of(run) for run in runs]
+    for condition in _conditions(texts, rows):
+        _refuse_unknown_values(sweep, condition, rows)
     found = select(texts, runs, fields_of)
     if not found:
         raise UsageError(f"{sweep}: no run that has results meets {' and '.join(texts)}")
     return found
+
+
+def _conditions(texts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Condition]:
+    known = dict.fromkeys(name for row in rows for name in row)
+    return [_condition(text, known) for text in texts]
+
+
+def _refuse_unknown_values(
+    sweep: Path, condition: Condition, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    name = condition.field
+    there = list(dict.fromkeys(row[name] for row in rows if name in row))
+    for value in condition.values if condition.relation == "=" else ():
+        if not any(condition.compare(found, value) for found in there):
+            shown = ", ".join(map(_written, there[:MOST_SHOWN]))
+            rest = ", ..." * (len(there) > MOST_SHOWN)
+            problem = f"no run that has results meets {name}={_written(value)}"
+            raise UsageError(f"{sweep}: {problem}; they have {name} {shown}{rest}")
+
+
+def _written(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return shorten(str(value))
 
 
 def _condition(text: str, fields: Collection[str]) -> Condition:
