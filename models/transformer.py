@@ -123,7 +123,7 @@ class Transformer:
                 continue
             pq, pk, pv = prefix.unbind(3)
             mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
-            mixed.append(short_attention(q, k, v, pk[:, 0], pv[:, 0]).flatten(1, 2))
+            mixed.append(short_attention(q, k, v, pk.squeeze(1), pv.squeeze(1)).flatten(1, 2))
         return torch.cat(mixed, 1).flatten(2)
 
 

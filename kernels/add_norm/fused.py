@@ -122,15 +122,15 @@ def backward(
     grid = slices_of(ceil(R / tile.rows), K, configs.PROGRAMS)
     dx = torch.empty_like(total)
     dy = None if y_dtype in (None, total.dtype) else torch.empty_like(total, dtype=y_dtype)
-    dweight = weight.new_empty(K, grid.number, D)
-    dbias = weight.new_empty(K, grid.number, D) if centred else None
+    sums = weight.new_empty(1 + centred, K, grid.number, D)
     with torch.cuda.device_of(total):
         backward_kernel[(K * grid.number,)](
             total=total, weight=weight, dtotal=dtotal, dnormal=dnormal, dx=dx, dy=dy,
-            dweight=dweight, dbias=dbias, R=R, D=D, slices=grid.number, per_program=grid.rows,
+            dweight=sums[0], dbias=sums[1] if centred else None,
+            R=R, D=D, slices=grid.number, per_program=grid.rows,
             eps=EPS, BR=tile.rows, BD=tile.columns, acc=acc_type_of(total.dtype),
             num_warps=tile.warps,
         )  # fmt: skip
     of_y = dx if dy is None else dy
-    sums = (None if t is None else t.sum(1) for t in (dweight, dbias))
-    return dx, None if y_dtype is None else of_y, *sums
+    dweight, *dbias = sums.sum(2).unbind()
+    return dx, None if y_dtype is None else of_y, dweight, dbias[0] if centred else None

@@ -33,17 +33,18 @@ def backward(x: Inputs, do: Tensor) -> list[Tensor]:
     dq, dk, dv = (x.q.new_empty(x.q.shape) for _ in range(3))
     with torch.cuda.device_of(do):
         grid, arguments = _arguments(x)
-        sums: list[Tensor | None] = [None, None]
+        sums, of_keys, of_values = None, None, None
         if x.prefix_k is not None:
             wide = torch.float64 if do.dtype == torch.float64 else torch.float32
-            shape = (K, arguments["tiles"], P, H, Dh)
-            sums = [do.new_empty(shape, dtype=wide) for _ in range(2)]
+            sums = do.new_empty((2, K, arguments["tiles"], P, H, Dh), dtype=wide)
+            of_keys, of_values = sums.unbind()
         backward_kernel[grid](
-            **arguments, do=do, dq=dq, dk=dk, dv=dv, dprefix_k=sums[0], dprefix_v=sums[1],
+            **arguments, do=do, dq=dq, dk=dk, dv=dv, dprefix_k=of_keys, dprefix_v=of_values,
             **_strides("do", do, "kbth"),
         )  # fmt: skip
-    totals = (do.new_empty(0) if t is None else t.sum(1).to(do.dtype) for t in sums)
-    return [dq, dk, dv, *totals]
+    if sums is None:
+        return [dq, dk, dv, do.new_empty(0), do.new_empty(0)]
+    return [dq, dk, dv, *sums.sum(2).to(do.dtype).unbind()]
 
 
 def _arguments(x: Inputs) -> tuple[tuple[int], dict[str, Any]]:

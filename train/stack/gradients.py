@@ -12,6 +12,7 @@ from geomem.models import Model
 from geomem.train.config.run import RunConfig
 from geomem.train.stack.batches import Part, predict
 from geomem.train.stack.members import Settings
+from geomem.train.stack.products import in_type
 from geomem.train.stack.sampling import DropoutStream
 
 
@@ -41,7 +42,7 @@ class Gradients:
         self._known_tokens = known_tokens
         # The parameters stay in float32; what a product takes of them is a copy for the step.
         self._products = torch.bfloat16 if runs[0].train.precision == "bf16" else None
-        self._weights = [name for name, p in model.parameters().items() if p.product]
+        self._in_products = [name for name, p in model.parameters().items() if p.product]
         self._dropout_keys = None
         if settings.drops:
             seeds = [run.seed for run in runs]
@@ -64,7 +65,7 @@ class Gradients:
         if self._dropout_keys is not None:
             dropout = DropoutStream(self._dropout_keys, self._rates, step)
         if self._products is not None:
-            params = params | {name: params[name].to(self._products) for name in self._weights}
+            params = in_type(params, self._in_products, self._products)
         known, products = self._known_tokens, self._products
         return predict(
             self._model, params, parts, dropout, products=products, vocab_sizes=known
