@@ -74,7 +74,7 @@ class Rows:
         if all(block.L == block.T for block in self._blocks):
             return x
         kept = [
-            part[:, :, -block.L :].flatten(1, 2)
+            (part if block.L == block.T else part[:, :, -block.L :]).flatten(1, 2)
             for part, block in zip(self._split(x), self._blocks, strict=True)
             if block.L
         ]
