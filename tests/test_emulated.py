@@ -1,43 +1,44 @@
-"""Runs the checks of tests/emulated in a process that sees a GPU where there is none.
-
-PyTorch without CUDA refuses to differentiate tensors of a GPU; a library of some lines, loaded
-before it, has it ask nobody. It takes a C++ compiler to make.
-"""
+"""Runs the checks of tests/emulated in a process that sees a GPU where there is none."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 pytest.importorskip("triton", reason="Triton is not installed")
-HERE = Path(__file__).parent / "emulated"
-TORCH = Path(torch.__file__).parent
+
+from tests.emulated import library
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def device(tmp_path_factory):
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None or sys.platform != "linux" or torch.version.cuda:
-        pytest.skip("needs a C++ compiler, Linux and a PyTorch without CUDA")
-    library = tmp_path_factory.mktemp("device") / "device.so"
-    include, lib = TORCH / "include", TORCH / "lib"
-    flags = ["-shared", "-fPIC", "-std=c++20", f"-I{include}", f"-L{lib}", "-lc10", "-ltorch_cpu"]
-    subprocess.run([compiler, HERE / "device.cpp", *flags, "-o", library], check=True)
-    return {"LD_PRELOAD": str(library), "LD_LIBRARY_PATH": str(lib), "OMP_NUM_THREADS": "1"}
+def emulated(tmp_path_factory):
+    """Return a function that runs Python with these arguments."""
+    if reason := library.why_not():
+        pytest.skip(reason)
+    environment = {**os.environ, **library.environment(tmp_path_factory.mktemp("device"))}
+
+    def run(*arguments):
+        command = [sys.executable, *arguments]
+        found = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stdout + found.stderr
+        return found.stdout
+
+    return run
 
 
-def test_training_on_an_emulated_gpu(device):
+def test_training_on_an_emulated_gpu(emulated):
     options = ["-o", "python_files=check_*.py", "-rfE"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, HERE / "check_training.py"],
-        cwd=HERE.parent.parent,
-        env={**os.environ, **device},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    emulated("-m", "pytest", *options, "tests/emulated/check_training.py")
+
+
+def test_what_a_step_launches(emulated):
+    """Twelve layers of the paper's model, of which each takes what it takes, and nothing grows."""
+    (line,) = emulated("-m", "tests.emulated.count", "g5000_steps").splitlines()
+    launches = int(line.split(" launches")[0].split()[-1])
+    assert 400 < launches <= 660, line

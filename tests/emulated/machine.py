@@ -190,12 +190,17 @@ def _adamw(launch, *args):
     plain_adamw.run(*args)
 
 
-def install(monkeypatch):
-    """Have this process see a GPU from now on."""
+def see_a_gpu(monkeypatch):
+    """Have torch.cuda in this process answer as if there were one."""
     for name, stand_in in _CUDA.items():
         monkeypatch.setattr(torch.cuda, name, stand_in)
     # torch.tensor(…, device="cuda") then comes by way of a CPU.
     torch._C._set_only_lift_cpu_tensors(True)
+
+
+def install(monkeypatch):
+    """Have this process see a GPU on which kernels are compiled, and their values there."""
+    see_a_gpu(monkeypatch)
     triton.runtime.driver.set_active(_Driver())
     monkeypatch.setattr(JITFunction, "run", _method(_compile, JITFunction.run))
     for module, name, values in _VALUES:
