@@ -88,6 +88,7 @@ class _Session:
         limits = {op.name: op.limit(self._device) for op in ops}
         self.result = Result(asked, environment(self._device), limits=limits)
         self._items = [self._item(op, p) for op in ops for p in self._points(op)]
+        self._elsewhere = [op.name for op in ops if not self._points(op)]
         # Small sizes first: what they leave of their shares of the time goes to the large.
         self._in_order = sorted(self._items, key=lambda item: prod(item.point.sizes.values()))
 
@@ -101,6 +102,8 @@ class _Session:
 
     def run(self) -> Result:
         self._say(f"{self.result.environment['device_name']}, {self._seconds:.0f} s at most")
+        for name in self._elsewhere:
+            self._say(f"{name} is not measured on {self._device}")
         self.result.ceilings = ceilings.measure(self._device, self._request.smoke)
         self._check_all()
         self._time_all()

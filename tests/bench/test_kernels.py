@@ -122,6 +122,13 @@ def test_every_variant_of_every_size_and_pass_has_a_row(tmp_path):
     assert any(row.status == "no time left" for row in result.rows)
 
 
+def test_an_op_that_has_no_sizes_on_a_device_is_named(monkeypatch):
+    monkeypatch.setattr(OPS["mamba_step"], "points", lambda *_: [])
+    lines: list[str] = []
+    kernels.run(kernels.Request(("mamba_step",), "cpu", True, 1.0), say=lines.append)
+    assert "mamba_step is not measured on cpu" in lines
+
+
 def test_a_gradient_of_zeros_is_timed_and_marked(monkeypatch):
     def zeros(x, embedding, targets):
         return (x * 0).sum((1, 2)) + (embedding * 0).sum((1, 2))
