@@ -1,4 +1,4 @@
-"""Checks on a GPU that is only emulated; started by tests/test_emulated.py, as they need a library
+"""Checks on a GPU that is only emulated; started by test_emulated.py, as they need a library
 before PyTorch is loaded."""
 
 import pytest

@@ -1,4 +1,4 @@
-"""Runs the checks of tests/emulated in a process that sees a GPU where there is none."""
+"""Runs the checks of this folder in a process that sees a GPU where there is none."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ pytest.importorskip("triton", reason="Triton is not installed")
 
 from tests.emulated import library
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
