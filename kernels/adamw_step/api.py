@@ -1,21 +1,19 @@
 """Public entry of the optimiser step over a stack: validation and dispatch."""
 
 from collections.abc import Sequence
+from functools import partial
 from types import ModuleType
-from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from geomem.kernels._refusal import refuse
 from geomem.kernels.adamw_step import eager, reference
 from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
 _DTYPES = (torch.float32, torch.float64)
-
-
-def _refuse(name: str, expected: object, received: object) -> NoReturn:
-    raise ValueError(f"adamw_step: {name} should be {expected}, got {received}")
+_refuse = partial(refuse, "adamw_step")
 
 
 def _check(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:

@@ -3,11 +3,13 @@
 K members · R rows · D width
 """
 
-from typing import NamedTuple, NoReturn
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from geomem.kernels._refusal import refuse
 from geomem.kernels.add_norm import configs, reference
 from geomem.kernels.add_norm.problem import Inputs
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
@@ -20,8 +22,7 @@ class AddNorm(NamedTuple):
     normal: Tensor
 
 
-def _refuse(name: str, expected: object, received: object) -> NoReturn:
-    raise ValueError(f"add_norm: {name} should be {expected}, got {received}")
+_refuse = partial(refuse, "add_norm")
 
 
 def _check(inputs: Inputs) -> None:

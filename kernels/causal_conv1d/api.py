@@ -3,17 +3,16 @@
 K members · B sequences · T positions · C channels · W width of the filter
 """
 
-from typing import NoReturn
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from geomem.kernels._refusal import refuse
 from geomem.kernels.causal_conv1d.problem import Inputs
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 
-
-def _refuse(name: str, expected: object, received: object) -> NoReturn:
-    raise ValueError(f"causal_conv1d: {name} should be {expected}, got {received}")
+_refuse = partial(refuse, "causal_conv1d")
 
 
 def _check_shapes(inputs: Inputs) -> None:

@@ -3,11 +3,13 @@
 K members · B sequences · T positions · C channels · S states per channel
 """
 
-from typing import NamedTuple, NoReturn
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from geomem.kernels._refusal import refuse
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 from geomem.kernels.selective_scan.configs import MOST_STATES
 from geomem.kernels.selective_scan.problem import Inputs, Options
@@ -23,8 +25,7 @@ class ScanResult(NamedTuple):
     last_state: Tensor
 
 
-def _refuse(name: str, expected: object, received: object) -> NoReturn:
-    raise ValueError(f"selective_scan: {name} should be {expected}, got {received}")
+_refuse = partial(refuse, "selective_scan")
 
 
 def _check_shapes(x: Inputs, lengths: Tensor | None) -> None:

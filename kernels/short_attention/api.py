@@ -3,11 +3,12 @@
 K members · B sequences · T positions · P positions of the prefix · H heads · Dh width of a head
 """
 
-from typing import NoReturn
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from geomem.kernels._refusal import refuse
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 from geomem.kernels.short_attention import configs, eager, library, op, reference
 from geomem.kernels.short_attention.problem import Inputs
@@ -21,8 +22,7 @@ _RUN = {
 }
 
 
-def _refuse(name: str, expected: object, received: object) -> NoReturn:
-    raise ValueError(f"short_attention: {name} should be {expected}, got {received}")
+_refuse = partial(refuse, "short_attention")
 
 
 def _check(x: Inputs) -> None:
