@@ -30,8 +30,9 @@ from geomem.train.stack.members import Rates, Settings, stages_of
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from tests.emulated import library, machine
+from tests.emulated.tensors import DEVICE
 
-CPU, DEVICE = torch.device("cpu"), torch.device("cuda", 0)
+CPU = torch.device("cpu")
 BANDWIDTH, LAUNCH = 4.0e12, 2e-6  # bytes/s and s: of an H200, as kernels reach them
 BLOCK = 512  # bytes, by which memory is handed out
 FREE = {

@@ -144,13 +144,8 @@ def _norm_backward(total, weight, centred, y_dtype, dtotal, dnormal):
     return dx, dy, dweight, dbias
 
 
-def _scan(x, options):
-    y, last = plain_scan.selective_scan(x, options)
-    return y, last
-
-
 def _scan_backward(x, options, saved, dy, dlast):
-    return _gradients(lambda t: _scan(type(x)(*t), options), x, (dy, dlast))
+    return _gradients(lambda t: plain_scan.selective_scan(type(x)(*t), options), x, (dy, dlast))
 
 
 def _conv_backward(x, silu, dy):
@@ -176,7 +171,7 @@ _VALUES = [
     (loss, "run", plain_loss.run),
     (norm, "forward", plain_norm.run),
     (norm, "backward", _norm_backward),
-    (scan, "forward", _scan),
+    (scan, "forward", plain_scan.selective_scan),
     (scan, "backward", _scan_backward),
     (conv, "forward", plain_conv.causal_conv1d),
     (conv, "backward", _conv_backward),

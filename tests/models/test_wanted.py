@@ -53,6 +53,7 @@ def test_wanted_tokens_are_what_they_were(name):
     params = parameters(model)
     edges, paths = model.hidden(params, segments(2), None).split([3, 3 * 2], 1)
     all_edges, all_paths = model.hidden(params, segments(0), None).split([3, 3 * 5], 1)
+    assert paths.shape == (2, 3 * 2, 16)
     assert_close(edges, all_edges, 1e-14)
     assert_close(paths.unflatten(1, (3, 2)), all_paths.unflatten(1, (3, 5))[:, :, -2:], 1e-14)
 

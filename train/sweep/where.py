@@ -56,12 +56,7 @@ def select(
     condition, or with the nearest field where no run has the one that is named.
     """
     rows = [fields_of(run) for run in runs]
-    wanted = _conditions(texts, rows)
-    return [
-        run
-        for run, row in zip(runs, rows, strict=True)
-        if all(condition.holds(row) for condition in wanted)
-    ]
+    return _meeting(_conditions(texts, rows), runs, rows)
 
 
 def select_some(
@@ -77,12 +72,23 @@ def select_some(
     if not runs:
         raise UsageError(f"{sweep}: no run has results; 'geomem-train sweep' trains them")
     rows = [fields_of(run) for run in runs]
-    for condition in _conditions(texts, rows):
+    conditions = _conditions(texts, rows)
+    for condition in conditions:
         _refuse_unknown_values(sweep, condition, rows)
-    found = select(texts, runs, fields_of)
+    found = _meeting(conditions, runs, rows)
     if not found:
         raise UsageError(f"{sweep}: no run that has results meets {' and '.join(texts)}")
     return found
+
+
+def _meeting(
+    conditions: Sequence[Condition], runs: Sequence[Run], rows: Sequence[Mapping[str, Any]]
+) -> list[Run]:
+    return [
+        run
+        for run, row in zip(runs, rows, strict=True)
+        if all(condition.holds(row) for condition in conditions)
+    ]
 
 
 def _conditions(texts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Condition]:
