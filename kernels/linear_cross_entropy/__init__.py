@@ -6,5 +6,12 @@ from geomem.kernels.linear_cross_entropy.api import (
     implementation,
     linear_cross_entropy,
 )
+from geomem.kernels.linear_cross_entropy.op import ones_like_losses
 
-__all__ = ["LinearCrossEntropy", "Targets", "implementation", "linear_cross_entropy"]
+__all__ = [
+    "LinearCrossEntropy",
+    "Targets",
+    "implementation",
+    "linear_cross_entropy",
+    "ones_like_losses",
+]
