@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TypeVar
 
+import torch
+
 T = TypeVar("T")
 
 TRITON = find_spec("triton") is not None
@@ -16,6 +18,14 @@ INTERPRETED = TRITON and os.environ.get("TRITON_INTERPRET", "0").lower() in {"1"
 def runs_triton(device_type: str) -> bool:
     """Whether Triton kernels can be started on tensors of a device."""
     return TRITON and (device_type == "cpu" if INTERPRETED else device_type == "cuda")
+
+
+def joins_passes(device_type: str) -> bool:
+    """Whether a kernel takes along what would be a pass of its own, as adding a bias.
+
+    On a GPU, where a compiler does not look on, which does that by itself.
+    """
+    return runs_triton(device_type) and not INTERPRETED and not torch.compiler.is_compiling()
 
 
 _listeners: list[dict[str, str]] = []

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from math import pi, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from geomem.kernels import add_norm
+from geomem.kernels import add_norm, bias_gelu
+from geomem.kernels.choice import joins_passes
+from geomem.models.segments import Dropout
 
 GELU_SLOPE = 2 * sqrt(2 / pi)
 
@@ -24,8 +26,28 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.baddbmm(bias, x, weight)
 
 
-def gelu(x: Tensor) -> Tensor:
-    """GELU in its form with tanh (arXiv 1606.08415), of any shape."""
+class Product(NamedTuple):
+    """x [K, R, O]; what reads it adds the bias [K, O], if there still is one."""
+
+    x: Tensor
+    bias: Tensor | None
+
+    def whole(self) -> Tensor:
+        """Return it with its bias, [K, R, O]."""
+        return self.x if self.bias is None else self.x + self.bias[:, None].to(self.x.dtype)
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Product:
+    """Return what `linear` does, or with its bias still to be added where that costs less."""
+    if joins_passes(x.device.type):
+        return Product(linear(x, weight, None), bias)
+    return Product(linear(x, weight, bias), None)
+
+
+def gelu(x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """GELU in its form with tanh (arXiv 1606.08415), of any shape; of a Product with its bias."""
+    if bias is not None:
+        return bias_gelu(x, bias)
     if torch.compiler.is_compiling():
         # The same number: 1 + tanh(u) = 2 sigmoid(2 u). Compiled for a CPU, a tanh costs more than
         # all the rest of a GELU, and an exponential a third of it.
@@ -35,7 +57,7 @@ def gelu(x: Tensor) -> Tensor:
 
 def pre_norm(
     x: Tensor,
-    y: Tensor | None,
+    y: Product | None,
     params: Mapping[str, Tensor],
     at: str,
     *,
@@ -48,9 +70,20 @@ def pre_norm(
     square where there is no bias.
     """
     if norm:
-        return add_norm(x, y, params[f"{at}weight"], params.get(f"{at}bias"), dtype=dtype)
-    x = x if y is None else x + y
+        added, y_bias = (None, None) if y is None else y
+        weight, bias = params[f"{at}weight"], params.get(f"{at}bias")
+        return add_norm(x, added, weight, bias, y_bias=y_bias, dtype=dtype)
+    x = x if y is None else x + y.whole()
     return x, x
+
+
+def leave(
+    x: Tensor, y: Product, dropout: Dropout | None, *, residual: bool
+) -> tuple[Tensor, Product | None]:
+    """Return the stream and what is still to be added to it, y being what a layer made of it."""
+    if dropout is not None:
+        y = Product(dropout(y.whole()), None)
+    return (x, y) if residual else (y.whole(), None)
 
 
 class _Lookup(torch.autograd.Function):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from geomem.kernels import causal_conv1d, selective_scan
-from geomem.models.layers import linear, lookup, pre_norm
+from geomem.models.layers import Product, leave, linear, lookup, pre_norm, product
 from geomem.models.parameters import Parameter, token_tables
 from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
@@ -63,9 +63,10 @@ class Mamba:
     ) -> Tensor:
         """See `Model.hidden`; a prefix is scanned once, its state handed to every sequence."""
         rows = Rows(segments)
-        drop = dropout or (lambda x: x)
-        x = drop(lookup(params["embedding"], rows.tokens))
-        y: Tensor | None = None  # still to be added to x
+        x = lookup(params["embedding"], rows.tokens)
+        if dropout is not None:
+            x = dropout(x)
+        y: Product | None = None  # still to be added to x
         for i in range(self.layers):
             at = f"block{i}."
             products = params[f"{at}in.weight"].dtype
@@ -73,9 +74,10 @@ class Mamba:
             h = self._mix(h, params, at, rows)
             if i == self.layers - 1:
                 x, h = rows.wanted(x), rows.wanted(h)
-            h = drop(linear(h, params[f"{at}out.weight"], None))
-            x, y = (x, h) if self.residual else (h, None)
-        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=x.dtype)[1]
+            y = product(h, params[f"{at}out.weight"], None)
+            x, y = leave(x, y, dropout, residual=self.residual)
+        products = params["block0.in.weight"].dtype
+        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=products)[1]
 
     def _mix(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
         C, S = self.width * self.expand, self.state

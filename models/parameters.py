@@ -20,7 +20,7 @@ AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 24}
 class Parameter:
     """Shape of one member's parameter, and where it starts.
 
-    product: whether it is weight or bias of a `linear`, which may be taken in a shorter type.
+    product: whether it is the weight of a `linear`, which may be taken in a shorter type.
     """
 
     shape: tuple[int, ...]
@@ -58,7 +58,7 @@ def linear_parameters(at: str, inputs: int, outputs: int) -> dict[str, Parameter
     """Return weight [I, O] and bias [O] of a linear map."""
     return {
         f"{at}weight": Parameter((inputs, outputs), Normal("weight_std"), product=True),
-        f"{at}bias": Parameter((outputs,), Constant(0.0), product=True),
+        f"{at}bias": Parameter((outputs,), Constant(0.0)),
     }
 
 

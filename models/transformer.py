@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geomem.kernels import short_attention
-from geomem.models.layers import gelu, linear, lookup, pre_norm
+from geomem.kernels import packed_attention
+from geomem.models.layers import Product, gelu, leave, lookup, pre_norm, product
 from geomem.models.parameters import Parameter, linear_parameters, token_tables
 from geomem.models.rows import Rows
 from geomem.models.segments import Dropout, Segment
@@ -70,15 +70,16 @@ class Transformer:
         keys and values alone, and without attention nothing.
         """
         rows = Rows(segments, prefixes=self.attention)
-        drop = dropout or (lambda x: x)
-        x = lookup(params["embedding"], rows.tokens)
-        x = drop(self._add_positions(x, params, rows))
+        x = self._add_positions(lookup(params["embedding"], rows.tokens), params, rows)
+        if dropout is not None:
+            x = dropout(x)
         if not self.attention:
             x = rows.wanted(x)
-        y: Tensor | None = None
+        y: Product | None = None
         for i in range(self.layers):
-            x, y = self._block(x, y, params, i, rows, drop)
-        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=x.dtype)[1]
+            x, y = self._block(x, y, params, i, rows, dropout)
+        products = params["block0.up.weight"].dtype
+        return pre_norm(x, y, params, "final_norm.", norm=self.norm, dtype=products)[1]
 
     def _add_positions(self, x: Tensor, params: Mapping[str, Tensor], rows: Rows) -> Tensor:
         if self.positions == "learned":
@@ -91,12 +92,12 @@ class Transformer:
     def _block(
         self,
         x: Tensor,
-        y: Tensor | None,
+        y: Product | None,
         params: Mapping[str, Tensor],
         block: int,
         rows: Rows,
-        drop: Dropout,
-    ) -> tuple[Tensor, Tensor | None]:
+        dropout: Dropout | None,
+    ) -> tuple[Tensor, Product | None]:
         """Return the stream and what is still to be added to it, as it takes them."""
         at = f"block{block}."
         products = params[f"{at}up.weight"].dtype
@@ -105,26 +106,18 @@ class Transformer:
             h = self._attend(h, params, at, rows)
             if block == self.layers - 1:
                 x, h = rows.wanted(x), rows.wanted(h)
-            x, y = self._leave(x, drop(_linear(h, params, f"{at}out.")))
+            y = _product(h, params, f"{at}out.")
+            x, y = leave(x, y, dropout, residual=self.residual)
         x, h = pre_norm(x, y, params, f"{at}norm2.", norm=self.norm, dtype=products)
-        h = gelu(_linear(h, params, f"{at}up."))
-        return self._leave(x, drop(_linear(h, params, f"{at}down.")))
-
-    def _leave(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
-        return (x, y) if self.residual else (y, None)
+        h = gelu(*_product(h, params, f"{at}up."))
+        y = _product(h, params, f"{at}down.")
+        return leave(x, y, dropout, residual=self.residual)
 
     def _attend(self, x: Tensor, params: Mapping[str, Tensor], at: str, rows: Rows) -> Tensor:
-        qkv = _linear(x, params, f"{at}qkv.").unflatten(2, (3, self.heads, -1))
-        mixed: list[Tensor] = []
-        for prefix, tokens in rows.apart(qkv):
-            q, k, v = tokens.unbind(3)
-            if prefix is None:
-                mixed.append(short_attention(q, k, v).flatten(1, 2))
-                continue
-            pq, pk, pv = prefix.unbind(3)
-            mixed.append(short_attention(pq, pk, pv).flatten(1, 2))
-            mixed.append(short_attention(q, k, v, pk.squeeze(1), pv.squeeze(1)).flatten(1, 2))
-        return torch.cat(mixed, 1).flatten(2)
+        qkv, bias = _product(x, params, f"{at}qkv.")
+        heads = (3, self.heads, -1)
+        bias = None if bias is None else bias.unflatten(1, heads)
+        return packed_attention(qkv.unflatten(2, heads), rows.blocks, bias=bias).flatten(2)
 
 
 def sinusoids(context: int, width: int, like: Tensor) -> Tensor:
@@ -142,5 +135,5 @@ def _norm_parameters(at: str, width: int) -> dict[str, Parameter]:
     }
 
 
-def _linear(x: Tensor, params: Mapping[str, Tensor], at: str) -> Tensor:
-    return linear(x, params[f"{at}weight"], params[f"{at}bias"])
+def _product(x: Tensor, params: Mapping[str, Tensor], at: str) -> Product:
+    return product(x, params[f"{at}weight"], params[f"{at}bias"])

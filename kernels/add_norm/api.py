@@ -26,21 +26,25 @@ _refuse = partial(refuse, "add_norm")
 
 
 def _check(inputs: Inputs) -> None:
-    x, y, weight, bias = inputs
+    x, y, weight, bias, y_bias = inputs
     if x.dim() != 3 or 0 in x.shape:
         _refuse("x", "[K,R,D] and not empty", tuple(x.shape))
     if not x.is_floating_point():
         _refuse("x", "of a float dtype", x.dtype)
     K, _, D = x.shape
-    for name, t, shape in (("y", y, x.shape), ("weight", weight, (K, D)), ("bias", bias, (K, D))):
+    rows = {"weight": weight, "bias": bias, "y_bias": y_bias}
+    for name, t in {"y": y, **rows}.items():
+        shape = x.shape if name == "y" else (K, D)
         if t is not None and t.shape != shape:
             _refuse(name, tuple(shape), tuple(t.shape))
         if t is not None and t.device != x.device:
             _refuse(name, f"on {x.device}", f"a tensor on {t.device}")
+    if y is None and y_bias is not None:
+        raise ValueError("add_norm: give y_bias with y only")
     if y is not None and torch.promote_types(x.dtype, y.dtype) != x.dtype:
         _refuse("y", f"of a dtype that {x.dtype} holds", y.dtype)
     parameters = torch.float64 if x.dtype == torch.float64 else torch.float32
-    for name, t in (("weight", weight), ("bias", bias)):
+    for name, t in rows.items():
         if t is not None and t.dtype != parameters:
             _refuse(name, parameters, t.dtype)
 
@@ -66,17 +70,18 @@ def add_norm(
     weight: Tensor,
     bias: Tensor | None,
     *,
+    y_bias: Tensor | None = None,
     dtype: torch.dtype | None = None,
     impl: str = "auto",
 ) -> AddNorm:
     """Add what a layer gave to what it was given, and normalise the sum.
 
-    total is x + y, or x where y is None; normal is `F.layer_norm(total) * weight + bias` for each
-    member, or `F.rms_norm(total) * weight` where bias is None, over the last axis with 1e-5 added
-    under the root.
+    total is x + (y + y_bias), of what there is; normal is `F.layer_norm(total) * weight + bias` for
+    each member, or `F.rms_norm(total) * weight` where bias is None, over the last axis with 1e-5
+    added under the root.
 
-    x: [K, R, D]; y: [K, R, D] of x's dtype or one that it holds; weight, bias: [K, D], float32
-    (float64 for float64). dtype: of normal, that of x unless given.
+    x: [K, R, D]; y: [K, R, D] of x's dtype or one that it holds; weight, bias, y_bias: [K, D],
+    float32 (float64 for float64). dtype: of normal, that of x unless given.
     impl: "reference"; "triton" (CUDA tensors of bfloat16 or float32 up to 4096 wide, or any under
     Triton's interpreter), which reads and writes each tensor once; or "auto": Triton on a GPU where
     it can run, except in a function that is compiled, else the reference.
@@ -85,7 +90,7 @@ def add_norm(
     Source: Ba, Kiros, Hinton, "Layer normalization" (2016); Zhang, Sennrich, "Root mean square
     layer normalization" (2019).
     """
-    inputs = Inputs(x, y, weight, bias)
+    inputs = Inputs(x, y, weight, bias, y_bias)
     _check(inputs)
     name = implementation(impl, x.device.type, x.dtype, x.shape[2])
     if name == "reference":

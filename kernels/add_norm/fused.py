@@ -4,6 +4,7 @@ With c_i the row, less its mean where there is a bias, r = 1 / sqrt(mean c^2 + e
     normal_i = w_i n_i + b_i        h_i = w_i dnormal_i
     dtotal_i += r (h_i - mean h - n_i mean(h n))       the mean of h only where there is a bias
     dw_i = sum over rows of dnormal_i n_i              db_i = sum over rows of dnormal_i
+    dy_bias_i = sum over rows of dtotal_i
 Nothing is kept for the backward pass but the row, from which r comes again at no cost in bytes.
 
 K members · R rows · D width
@@ -12,6 +13,7 @@ K members · R rows · D width
 # ruff: noqa: ANN001, ANN201, ANN202
 
 from math import ceil
+from typing import NamedTuple
 
 import torch
 import triton
@@ -22,6 +24,19 @@ from geomem.kernels._tiles import acc_type_of, narrow, widen
 from geomem.kernels.add_norm import configs
 from geomem.kernels.add_norm.problem import EPS, Inputs
 from geomem.kernels.slices import slices_of
+
+
+class Had(NamedTuple):
+    """Of Inputs: the dtype of y, if there was one, and whether there were biases."""
+
+    y: torch.dtype | None
+    bias: bool
+    y_bias: bool
+
+    @classmethod
+    def of(cls, x: Inputs) -> "Had":
+        """Return what there was."""
+        return cls(None if x.y is None else x.y.dtype, x.bias is not None, x.y_bias is not None)
 
 
 @triton.jit
@@ -35,7 +50,7 @@ def _normalised(v, ok, D, eps, centred: tl.constexpr):
 
 @triton.jit
 def forward_kernel(
-    x, y, weight, bias, total, normal, R, D,
+    x, y, weight, bias, y_bias, total, normal, R, D,
     eps: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr, acc: tl.constexpr,
 ):  # fmt: skip
     tiles = tl.cdiv(R, BR)
@@ -46,8 +61,10 @@ def forward_kernel(
     at = (k * R + row)[:, None] * D + column[None]
     v = widen(tl.load(x + at, mask=ok, other=0.0), acc)
     if y is not None:
-        v += widen(tl.load(y + at, mask=ok, other=0.0), acc)
-        rounded = narrow(v, total.dtype.element_ty)
+        added = widen(tl.load(y + at, mask=ok, other=0.0), acc)
+        if y_bias is not None:
+            added += tl.load(y_bias + k * D + column, mask=column < D, other=0.0)[None]
+        rounded = narrow(v + added, total.dtype.element_ty)
         tl.store(total + at, rounded, mask=ok)
         v = widen(rounded, acc)
     n, _ = _normalised(v, ok, D, eps, bias is not None)
@@ -59,14 +76,14 @@ def forward_kernel(
 
 @triton.jit
 def backward_kernel(
-    total, weight, dtotal, dnormal, dx, dy, dweight, dbias, R, D, slices, per_program,
+    total, weight, dtotal, dnormal, dx, dy, dweight, dbias, dy_bias, R, D, slices, per_program,
     eps: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr, acc: tl.constexpr,
 ):  # fmt: skip
     program = tl.program_id(0)
     k, column = (program // slices).to(tl.int64), tl.arange(0, BD)
     first = program % slices * per_program
     w = tl.load(weight + k * D + column, mask=column < D, other=0.0)
-    sum_w, sum_b = tl.zeros([BD], acc), tl.zeros([BD], acc)
+    sum_w, sum_b, sum_y = tl.zeros([BD], acc), tl.zeros([BD], acc), tl.zeros([BD], acc)
     for tile in range(first, tl.minimum(first + per_program, tl.cdiv(R, BR))):
         row = tile * BR + tl.arange(0, BR)
         ok = (row < R)[:, None] & (column < D)[None]
@@ -83,6 +100,8 @@ def backward_kernel(
         d *= r[:, None]
         if dtotal is not None:
             d += widen(tl.load(dtotal + at, mask=ok, other=0.0), acc)
+        if dy_bias is not None:
+            sum_y += tl.sum(d, 0)
         tl.store(dx + at, narrow(d, dx.dtype.element_ty), mask=ok)
         if dy is not None:
             tl.store(dy + at, narrow(d, dy.dtype.element_ty), mask=ok)
@@ -90,18 +109,20 @@ def backward_kernel(
     tl.store(dweight + out, sum_w, mask=column < D)
     if dbias is not None:
         tl.store(dbias + out, sum_b, mask=column < D)
+    if dy_bias is not None:
+        tl.store(dy_bias + out, sum_y, mask=column < D)
 
 
 def forward(inputs: Inputs, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return total, which is x where y is None, and normal; does not wait for the device."""
-    x, y, weight, bias = (None if t is None else t.contiguous() for t in inputs)
-    assert x is not None
+    tensors = Inputs(*(None if t is None else t.contiguous() for t in inputs))  # type: ignore[arg-type]
+    x, y = tensors.x, tensors.y
     (K, R, D), tile = x.shape, configs.tile(*x.shape[1:])
     total = x if y is None else torch.empty_like(x)
     normal = torch.empty_like(x, dtype=dtype)
     with torch.cuda.device_of(x):
         forward_kernel[(K * ceil(R / tile.rows),)](
-            x=x, y=y, weight=weight, bias=bias, total=total, normal=normal, R=R, D=D,
+            **tensors._asdict(), total=total, normal=normal, R=R, D=D,
             eps=EPS, BR=tile.rows, BD=tile.columns, acc=acc_type_of(x.dtype), num_warps=tile.warps,
         )  # fmt: skip
     return total, normal
@@ -110,27 +131,28 @@ def forward(inputs: Inputs, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 def backward(
     total: Tensor,
     weight: Tensor,
-    centred: bool,
-    y_dtype: torch.dtype | None,
+    had: Had,
     dtotal: Tensor | None,
     dnormal: Tensor,
 ) -> tuple[Tensor | None, ...]:
-    """Return gradients in the order of Inputs; y_dtype: that of y, if there was one."""
+    """Return gradients in the order of Inputs."""
     weight, dnormal = weight.contiguous(), dnormal.contiguous()
     dtotal = None if dtotal is None else dtotal.contiguous()
     (K, R, D), tile = total.shape, configs.tile(*total.shape[1:])
     grid = slices_of(ceil(R / tile.rows), K, configs.PROGRAMS)
     dx = torch.empty_like(total)
-    dy = None if y_dtype in (None, total.dtype) else torch.empty_like(total, dtype=y_dtype)
-    sums = weight.new_empty(1 + centred, K, grid.number, D)
+    dy = None if had.y in (None, total.dtype) else torch.empty_like(total, dtype=had.y)
+    sums = weight.new_empty(1 + had.bias + had.y_bias, K, grid.number, D)
+    dbias, dy_bias = sums[1] if had.bias else None, sums[-1] if had.y_bias else None
     with torch.cuda.device_of(total):
         backward_kernel[(K * grid.number,)](
             total=total, weight=weight, dtotal=dtotal, dnormal=dnormal, dx=dx, dy=dy,
-            dweight=sums[0], dbias=sums[1] if centred else None,
+            dweight=sums[0], dbias=dbias, dy_bias=dy_bias,
             R=R, D=D, slices=grid.number, per_program=grid.rows,
             eps=EPS, BR=tile.rows, BD=tile.columns, acc=acc_type_of(total.dtype),
             num_warps=tile.warps,
         )  # fmt: skip
-    of_y = dx if dy is None else dy
-    dweight, *dbias = sums.sum(2).unbind()
-    return dx, None if y_dtype is None else of_y, dweight, dbias[0] if centred else None
+    of_y = None if had.y is None else dx if dy is None else dy
+    dweight, *biases = sums.sum(2).unbind()
+    found = iter(biases)
+    return dx, of_y, dweight, *(next(found) if there else None for there in (had.bias, had.y_bias))

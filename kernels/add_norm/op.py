@@ -17,11 +17,13 @@ class _AddNorm(torch.autograd.Function):
         y: Tensor | None,
         weight: Tensor,
         bias: Tensor | None,
+        y_bias: Tensor | None,
         dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
-        total, normal = fused.forward(Inputs(x, y, weight, bias), dtype)
+        inputs = Inputs(x, y, weight, bias, y_bias)
+        total, normal = fused.forward(inputs, dtype)
         ctx.save_for_backward(total, weight)
-        ctx.centred, ctx.y_dtype = bias is not None, None if y is None else y.dtype
+        ctx.had = fused.Had.of(inputs)
         ctx.set_materialize_grads(False)
         return total.view_as(total) if y is None else total, normal
 
@@ -31,10 +33,12 @@ class _AddNorm(torch.autograd.Function):
             raise RuntimeError('add_norm: second derivatives need impl="reference"')
         dtotal, dnormal = grads
         total, weight = ctx.saved_tensors
-        if dnormal is None:
-            dy = None if dtotal is None or ctx.y_dtype is None else dtotal.to(ctx.y_dtype)
-            return dtotal, dy, None, None, None
-        return *fused.backward(total, weight, ctx.centred, ctx.y_dtype, dtotal, dnormal), None
+        if dnormal is not None:
+            return *fused.backward(total, weight, ctx.had, dtotal, dnormal), None
+        if dtotal is None:
+            return (None,) * 6
+        dy = None if ctx.had.y is None else dtotal.to(ctx.had.y)
+        return dtotal, dy, None, None, dtotal.sum(1) if ctx.had.y_bias else None, None
 
 
 def call(inputs: Inputs, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

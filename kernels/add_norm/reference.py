@@ -9,8 +9,10 @@ from geomem.kernels.add_norm.problem import EPS, Inputs
 
 def run(inputs: Inputs, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return what `geomem.kernels.add_norm` says it equals."""
-    x, y, weight, bias = inputs
-    total = x if y is None else x + y
+    x, y, weight, bias, y_bias = inputs
+    if y is not None and y_bias is not None:
+        y = y + y_bias[:, None]
+    total = x if y is None else (x + y).to(x.dtype)
     shape = total.shape[-1:]
     if bias is None:
         normal = F.rms_norm(total, shape, eps=EPS) * weight[:, None]

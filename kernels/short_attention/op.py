@@ -36,8 +36,7 @@ def short_attention_backward(
     do: Tensor,
 ) -> list[Tensor]:
     """Gradients in the order of Inputs, [0] for what is None."""
-    *of_tokens, of_keys, of_values = _direct_backward(q, k, v, prefix_k, prefix_v, do)
-    return [*of_tokens, of_keys.clone(), of_values.clone()]  # an operator's results are apart
+    return _direct_backward(q, k, v, prefix_k, prefix_v, do)
 
 
 @short_attention_backward.register_fake

@@ -19,6 +19,8 @@ from geomem.kernels.adamw_step import reference as plain_adamw
 from geomem.kernels.add_norm import fused as norm
 from geomem.kernels.add_norm import reference as plain_norm
 from geomem.kernels.add_norm.problem import Inputs as NormInputs
+from geomem.kernels.bias_gelu import fused as gelu
+from geomem.kernels.bias_gelu import reference as plain_gelu
 from geomem.kernels.causal_conv1d import fused as conv
 from geomem.kernels.causal_conv1d import reference as plain_conv
 from geomem.kernels.linear_cross_entropy import fused as loss
@@ -28,7 +30,9 @@ from geomem.kernels.member_norm import reference as plain_norms
 from geomem.kernels.selective_scan import fused as scan
 from geomem.kernels.selective_scan import reference as plain_scan
 from geomem.kernels.short_attention import fused as attention
+from geomem.kernels.short_attention import packed
 from geomem.kernels.short_attention import reference as plain_attention
+from geomem.kernels.short_attention.problem import Inputs as AttentionInputs
 from tests.emulated.tensors import DEVICE, Recording
 
 compiled: dict[str, set[object]] = {}
@@ -133,15 +137,19 @@ def _gradients(run, inputs, given):
     return [inputs[0].new_empty(0) if t is None else next(rest) for t in leaves]
 
 
-def _norm_backward(total, weight, centred, y_dtype, dtotal, dnormal):
-    bias = torch.zeros_like(weight) if centred else None
+def _norm_backward(total, weight, had, dtotal, dnormal):
+    bias = torch.zeros_like(weight) if had.bias else None
     dx, dweight, dbias = _gradients(
         lambda t: plain_norm.run(NormInputs(t[0], None, *t[1:]), dnormal.dtype),
         (total, weight, bias),
         (dtotal, dnormal),
     )
-    dy = None if y_dtype is None else dx.to(y_dtype)
-    return dx, dy, dweight, dbias
+    dy = None if had.y is None else dx.to(had.y)
+    return dx, dy, dweight, dbias, dx.sum(1).to(weight.dtype) if had.y_bias else None
+
+
+def _gelu_backward(x, bias, dy):
+    return _gradients(lambda t: [plain_gelu.run(*t)], (x, bias), [dy])
 
 
 def _scan_backward(x, options, saved, dy, dlast):
@@ -154,6 +162,18 @@ def _conv_backward(x, silu, dy):
 
 def _attention_backward(x, do):
     return _gradients(lambda t: [plain_attention.run(type(x)(*t))], x, [do])
+
+
+def _packed(qkv, bias, blocks):
+    def attend(*tensors):
+        return plain_attention.run(AttentionInputs(*tensors, *(None,) * (5 - len(tensors))))
+
+    return packed.put_together(qkv, blocks, bias, attend)
+
+
+def _packed_backward(qkv, bias, blocks, do):
+    dqkv, dbias = _gradients(lambda t: [_packed(*t, blocks)], (qkv, bias), [do])
+    return dqkv, None if bias is None else dbias
 
 
 def _filled(run, values, *args):
@@ -171,12 +191,16 @@ _VALUES = [
     (loss, "run", plain_loss.run),
     (norm, "forward", plain_norm.run),
     (norm, "backward", _norm_backward),
+    (gelu, "forward", plain_gelu.run),
+    (gelu, "backward", _gelu_backward),
     (scan, "forward", plain_scan.selective_scan),
     (scan, "backward", _scan_backward),
     (conv, "forward", plain_conv.causal_conv1d),
     (conv, "backward", _conv_backward),
     (attention, "forward", plain_attention.run),
     (attention, "backward", _attention_backward),
+    (packed, "run", _packed),
+    (packed, "gradients", _packed_backward),
 ]
 
 

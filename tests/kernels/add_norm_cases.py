@@ -8,11 +8,11 @@ import torch
 from geomem.kernels import add_norm
 from tests.closeness import assert_as_good, assert_close
 
-NAMES = ("x", "y", "weight", "bias")
+NAMES = ("x", "y", "weight", "bias", "y_bias")
 
 
-def inputs(K, R, D, x=torch.float64, y=None, centred=True, device="cpu", seed=0):
-    """Rows far from zero and of other sizes; y: its dtype, None for none."""
+def inputs(K, R, D, x=torch.float64, y=None, centred=True, device="cpu", seed=0, y_bias=True):
+    """Rows far from zero and of other sizes; y: its dtype, None for none, and for no y_bias."""
     g = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -23,13 +23,20 @@ def inputs(K, R, D, x=torch.float64, y=None, centred=True, device="cpu", seed=0)
     found["y"] = None if y is None else normal(K, R, D).to(y)
     found["weight"] = normal(K, D).to(parameters)
     found["bias"] = normal(K, D).to(parameters) if centred else None
+    found["y_bias"] = normal(K, D).to(parameters) if y is not None and y_bias else None
     return {name: None if t is None else t.to(device) for name, t in found.items()}
+
+
+def run(x, dtype=None, impl="auto"):
+    """The op of what `inputs` returns."""
+    *first, y_bias = x.values()
+    return add_norm(*first, y_bias=y_bias, dtype=dtype, impl=impl)
 
 
 def everything(x, impl, dtype=None, used=("total", "normal")):
     """Results and the gradients of a weighted sum of those that are used, by name."""
     x = {name: None if t is None else t.detach().requires_grad_() for name, t in x.items()}
-    found = add_norm(*x.values(), dtype=dtype, impl=impl)._asdict()
+    found = run(x, dtype, impl)._asdict()
     g, loss = torch.Generator().manual_seed(7), 0.0
     for name, t in found.items():
         weight = torch.randn(t.shape, generator=g, dtype=torch.float64).to(t.device, t.dtype)
@@ -45,8 +52,8 @@ def hold(x, impl, dtype=None, used=("total", "normal")):
     """Everything of an implementation against float64, as good as plain operations in its dtype."""
     exact = {name: None if t is None else t.cpu().double() for name, t in x.items()}
     if x["y"] is not None:  # what is normalised is the sum as the stream holds it
-        rounded = (x["x"] + x["y"]).cpu().double()
-        exact["x"] = exact["x"] + (rounded - (exact["x"] + exact["y"]))
+        rounded = run(x, impl="reference").total.cpu().double()
+        exact["x"] = exact["x"] + (rounded - run(exact, impl="reference").total)
     expected = everything(exact, "reference", used=used)
     plain, found = everything(x, "reference", dtype, used), everything(x, impl, dtype, used)
     assert found.keys() == plain.keys() == expected.keys()
@@ -65,8 +72,8 @@ def member_alone_equals_member_in_a_stack(impl, device="cpu"):
         t = torch.randn(stack[name].shape, generator=g, dtype=torch.float64)
         weights.append(t.to(device, torch.float32))
     for k in range(3):
-        leaves = [t[k : k + 1].detach().requires_grad_() for t in x.values()]
-        found = add_norm(*leaves, impl=impl)
+        own = {name: t[k : k + 1].detach().requires_grad_() for name, t in x.items()}
+        found, leaves = run(own, impl=impl), list(own.values())
         loss = sum((t * w[k : k + 1]).double().sum() for t, w in zip(found, weights, strict=True))
         grads = torch.autograd.grad(loss, leaves)
         alone = dict(
@@ -85,6 +92,7 @@ def strides_do_not_matter(impl, device="cpu"):
         "y": torch.nn.functional.pad(x["y"], (3, 2))[:, :, 3:-2],
         "weight": x["weight"].T.contiguous().T,
         "bias": x["bias"].T.contiguous().T,
+        "y_bias": x["y_bias"].T.contiguous().T,
     }
     for name, t in everything(moved, impl).items():
         assert_close(t.cpu(), expected[name].cpu().double(), 1e-6)

@@ -6,7 +6,8 @@ K members · B sequences · T positions · P positions of the prefix · H heads 
 import torch
 from torch.nn import functional as F
 
-from geomem.kernels import short_attention
+from geomem.kernels import packed_attention, short_attention
+from geomem.kernels.blocks import Block, rows_of
 from tests.closeness import assert_as_good, assert_close
 
 NAMES = ("q", "k", "v", "prefix_k", "prefix_v")
@@ -137,3 +138,70 @@ def repeats_to_the_bit(impl, device="cpu", dtype=torch.bfloat16, K=2, B=9, T=6, 
     first, second = everything(x, by(impl)), everything(x, by(impl))
     for name, t in first.items():
         assert torch.equal(t, second[name]), name
+
+
+def packed_inputs(K, blocks, H, Dh, dtype, bias=True, seed=0, device="cpu"):
+    """A projection of all rows, and its bias."""
+    g = torch.Generator().manual_seed(seed)
+    wide = torch.promote_types(dtype, torch.float32)
+    qkv = torch.randn(K, rows_of(blocks), 3, H, Dh, generator=g, dtype=torch.float64)
+    found = {"qkv": qkv.to(dtype).to(device)}
+    if bias:
+        added = torch.randn(K, 3, H, Dh, generator=g, dtype=torch.float64)
+        found["bias"] = added.to(wide).to(device)
+    return found
+
+
+def packed_textbook(blocks):
+    """PyTorch's own for every block, from slices of the rows."""
+
+    def run(qkv, bias=None):
+        qkv = qkv if bias is None else qkv + bias[:, None]
+        first, found = 0, []
+        for P, B, T in blocks:
+            prefix = qkv[:, first : first + P].unbind(2)
+            tokens = qkv[:, first + P : first + P + B * T].unflatten(1, (B, T)).unbind(3)
+            if P:
+                found.append(textbook(*(t[:, None] for t in prefix)).flatten(1, 2))
+            found.append(textbook(*tokens, *(prefix[1:] if P else ())).flatten(1, 2))
+            first += P + B * T
+        return torch.cat(found, 1)
+
+    return run
+
+
+def hold_packed(K, blocks, H, Dh, dtype, impl, bias=True, device="cpu"):
+    """The result and both gradients against float64, as good as plain operations in its dtype."""
+    blocks = [Block(*block) for block in blocks]
+    x = packed_inputs(K, blocks, H, Dh, dtype, bias, device=device)
+
+    def by_impl(impl):
+        return lambda **x: packed_attention(x["qkv"], blocks, bias=x.get("bias"), impl=impl)
+
+    exact = {name: t.cpu().double() for name, t in x.items()}
+    expected = everything(exact, packed_textbook(blocks))
+    plain, found = everything(x, by_impl("reference")), everything(x, by_impl(impl))
+    for name, t in found.items():
+        assert t.dtype == plain[name].dtype, name
+        assert_as_good(t.cpu(), expected[name], plain[name].cpu(), dtype)
+
+
+def packed_member_alone_equals_member_in_a_stack(impl, device="cpu"):
+    """To the bit: no sum crosses members."""
+    blocks = [Block(1, 40, 1), Block(2, 9, 5)]
+    x = packed_inputs(3, blocks, 2, 16, torch.bfloat16, device=device)
+
+    def run(**x):
+        return packed_attention(x["qkv"], blocks, bias=x["bias"], impl=impl)
+
+    def weighted(x, weight):
+        x = {name: t.detach().requires_grad_() for name, t in x.items()}
+        o = run(**x)
+        return o.detach(), *torch.autograd.grad((o * weight).sum(), list(x.values()))
+
+    weight = weights(run(**x))
+    stack = weighted(x, weight)
+    for k in range(3):
+        own = {name: t[k : k + 1] for name, t in x.items()}
+        for a, b in zip(weighted(own, weight[k : k + 1]), stack, strict=True):
+            assert torch.equal(a, b[k : k + 1])

@@ -13,9 +13,9 @@ from tests.kernels import add_norm_cases as cases
 @pytest.mark.parametrize("y", [None, torch.float32])
 def test_equals_pytorchs_norm_of_the_sum(y, centred):
     x = cases.inputs(3, 5, 8, torch.float32, y, centred)
-    found = add_norm(*x.values())
+    found = cases.run(x)
     for k in range(3):
-        total = x["x"][k] if y is None else x["x"][k] + x["y"][k]
+        total = x["x"][k] if y is None else x["x"][k] + (x["y"][k] + x["y_bias"][k])
         own = (8,), x["weight"][k]
         normal = (
             F.layer_norm(total, *own, x["bias"][k]) if centred else F.rms_norm(total, *own, 1e-5)
@@ -47,6 +47,8 @@ WRONG = {
     r"y should be of a dtype that torch.bfloat16 holds, got torch.float32": (X.to(HALF), X, W, W),
     r"weight should be \(2, 4\), got \(1, 4\)": (X, None, W[:1], W),
     r"bias should be torch.float32, got torch.float64": (X, None, W, W.double()),
+    r"give y_bias with y only": (X, None, W, W, W),
+    r"y_bias should be \(2, 4\), got \(1, 4\)": (X, X, W, W, W[:1]),
     r"weight should be on cpu, got a tensor on meta": (X, None, W.to("meta"), W),
 }
 
@@ -54,6 +56,6 @@ WRONG = {
 @pytest.mark.parametrize("message", WRONG)
 def test_refuses_what_does_not_fit(message):
     with pytest.raises(ValueError, match=f"add_norm: {message}"):
-        add_norm(*WRONG[message])
+        cases.run(dict(enumerate([*WRONG[message], None][:5])))
     with pytest.raises(ValueError, match="impl='triton' is not available here"):
         add_norm(X, X, W, W, impl="triton")

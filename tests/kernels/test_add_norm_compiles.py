@@ -21,7 +21,7 @@ def test_compiles_without_spills(monkeypatch, D, x, y):
     launches = record(monkeypatch, lambda: fused.forward(given, HALF))
     launches += record(
         monkeypatch,
-        lambda: fused.backward(total, given.weight, given.bias is not None, y, total, out),
+        lambda: fused.backward(total, given.weight, fused.Had.of(given), total, out),
     )
     assert [launch.kernel.__name__ for launch in launches] == ["forward_kernel", "backward_kernel"]
     for launch in launches:

@@ -5,9 +5,10 @@ import torch
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from geomem.kernels.short_attention import configs, fused
+from geomem.kernels.blocks import Block
+from geomem.kernels.short_attention import configs, fused, packed
 from geomem.kernels.short_attention.problem import Inputs
-from tests.kernels.attention_cases import NAMES, inputs
+from tests.kernels.attention_cases import NAMES, inputs, packed_inputs
 from tests.kernels.sm90 import SHARED_MEMORY, compile_launch, record
 
 SIZES = {16: (5, 1), 32: (20, 2), 64: (40, 2)}  # T and P that are given a tile of so many rows
@@ -26,6 +27,16 @@ def _launches(monkeypatch, dtype, T, P, width):
     return record(monkeypatch, lambda: (fused.forward(tensors), fused.backward(tensors, do)))
 
 
+def _packed_launches(monkeypatch, dtype, T, P, width):
+    blocks = [Block(P, 30, T)]
+    x = packed_inputs(2, blocks, 2, width, dtype)
+    do = torch.zeros(2, P + 30 * T, 2, width, dtype=dtype)
+    return record(
+        monkeypatch,
+        lambda: (packed.run(*x.values(), blocks), packed.gradients(*x.values(), blocks, do)),
+    )
+
+
 def _check(launches):
     for launch in launches:
         cost = compile_launch(launch)
@@ -36,18 +47,21 @@ def _check(launches):
         assert ".red." not in cost.ptx
 
 
+@pytest.mark.parametrize("make", [_launches, _packed_launches])
 @pytest.mark.parametrize(("dtype", "rows", "columns"), TILES)
-def test_every_tile(monkeypatch, dtype, rows, columns):
-    launches = _launches(monkeypatch, dtype, *SIZES[rows], columns)
+def test_every_tile(monkeypatch, dtype, rows, columns, make):
+    *launches, last = make(monkeypatch, dtype, *SIZES[rows], columns)
     assert [launch.kernel.__name__ for launch in launches] == ["forward_kernel", "backward_kernel"]
     for launch in launches:
         assert (launch.arguments["BM"], launch.arguments["BD"]) == (rows, columns)
-    _check(launches)
+    assert last.kernel.__name__ == "prefix_kernel"
+    _check([*launches, last])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_without_a_prefix_and_with_ragged_heads(monkeypatch, dtype):
     _check(_launches(monkeypatch, dtype, 7, 0, 6))
+    _check(_packed_launches(monkeypatch, dtype, 7, 0, 6))
 
 
 def test_rows_of_a_tile_follow_from_what_fills_them():

@@ -37,7 +37,24 @@ def test_long_contexts(dtype):
         cases.hold(cases.inputs(2, 5, 200, 3, 2, 64, dtype, device="cuda"), "flash")
 
 
+PACKED = [  # K, blocks, H, Dh
+    (512, [(1, 512, 1), (1, 48, 6)], 4, 16),
+    (1, [(1, 1952, 1), (1, 96, 10)], 8, 48),
+    (4096, [(1, 17, 1)], 4, 8),
+    (3, [(0, 9, 5), (30, 4, 30)], 2, 33),
+    (1, [(0, 2, 100), (1, 3, 4)], 2, 64),  # of which one is too long for a kernel
+]
+
+
+@pytest.mark.parametrize(("K", "blocks", "H", "Dh"), PACKED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bias", [True, False])
+def test_of_a_packed_projection(K, blocks, H, Dh, dtype, bias):
+    cases.hold_packed(K, blocks, H, Dh, dtype, "auto", bias, "cuda")
+
+
 def test_how_it_behaves():
+    cases.packed_member_alone_equals_member_in_a_stack("triton", "cuda")
     cases.no_token_sees_another_sequence_or_what_comes_after_it("triton", "cuda")
     cases.no_token_sees_another_sequence_or_what_comes_after_it("triton", "cuda", T=1, P=1)
     cases.member_alone_equals_member_in_a_stack("triton", "cuda")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.library import opcheck
 
-from geomem.kernels import Targets, choice, linear_cross_entropy
+from geomem.kernels import Targets, choice, linear_cross_entropy, ones_like_losses
 from geomem.kernels.linear_cross_entropy import implementation, op
 from tests.kernels.loss_cases import inputs, ours, several
 
@@ -41,6 +41,22 @@ def test_losses_may_weigh_differently(impl):
         (found,) = torch.autograd.grad(loss[k], x, retain_graph=True)
         assert torch.equal(found[k], dx[k])
         assert not found[torch.arange(3) != k].any()
+
+
+def test_the_gradient_of_their_sum_is_known_without_a_look(monkeypatch):
+    x, e, t = inputs(3, 6, 9, 4, torch.float32)
+    _, dx, _ = ours(x, e, t, impl="eager")
+    loss = linear_cross_entropy(x.requires_grad_(), e, t, impl="eager").loss
+    seen, scaled = [], op._scaled
+    monkeypatch.setattr(op, "_scaled", lambda ctx, grad: seen.append(grad) or scaled(ctx, grad))
+    monkeypatch.setattr(op, "float", lambda _: pytest.fail("looked"), raising=False)
+    ones = ones_like_losses(loss)
+    assert torch.equal(ones, torch.ones(3))
+    (found,) = torch.autograd.grad(loss, x, ones, retain_graph=True)
+    assert torch.equal(found, dx)
+    torch.autograd.grad(loss, x, torch.ones(3))  # which are three numbers, and might be others
+    assert seen[0] is None
+    assert torch.equal(seen[1], torch.ones(3))
 
 
 @both

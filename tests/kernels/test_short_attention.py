@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from geomem.kernels import choice, short_attention
+from geomem.kernels import choice, packed_attention, short_attention
+from geomem.kernels.blocks import Block
 from geomem.kernels.choice import recorded_choices
 from geomem.kernels.cpu_matmul import _permitted
 from geomem.kernels.short_attention import library
@@ -160,6 +161,16 @@ def test_a_pack_learns_of_every_choice():
     assert found == {"short_attention": "eager + sdpa"}
 
 
+BLOCKS = [(1, 7, 1), (0, 2, 70), (3, 5, 6)]
+
+
+@pytest.mark.parametrize("impl", [*IMPLEMENTATIONS, "auto"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_of_a_packed_projection(impl, bias):
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        cases.hold_packed(2, BLOCKS, 2, 8, dtype, impl, bias)
+
+
 Q = torch.zeros(2, 3, 4, 1, 8)
 WRONG = {
     r"q should be \[K,B,T,H,Dh\] and not empty, got \(2, 0, 4, 1, 8\)": {"q": Q[:, :0]},
@@ -181,3 +192,24 @@ WRONG = {
 def test_refuses_what_does_not_fit(message):
     with pytest.raises(ValueError, match=f"short_attention: {message}"):
         short_attention(**{"q": Q, "k": Q, "v": Q, **WRONG[message]})
+
+
+QKV, BLOCK, BIAS = torch.zeros(2, 9, 3, 1, 8), [Block(1, 4, 2)], torch.zeros(2, 3, 1, 8)
+WRONGLY_PACKED = {
+    r"qkv should be \[K,R,3,H,Dh\] and not empty, got \(2, 9, 2, 1, 8\)": {"qkv": QKV[:, :, :2]},
+    r"qkv should be of a float dtype, got torch.int64": {"qkv": QKV.long()},
+    r"blocks should be of 9 rows, got 10": {"blocks": [Block(2, 4, 2)]},
+    r"blocks should be of P >= 0, B >= 1 and T >= 1, got \[\(1, 4, 2\), \(0, 1, 0\)\]": {
+        "blocks": [*BLOCK, Block(0, 1, 0)]
+    },
+    r"bias should be \(2, 3, 1, 8\), got \(1, 3, 1, 8\)": {"bias": BIAS[:1]},
+    r"bias should be torch.float32 on cpu, got torch.bfloat16 on cpu": {"bias": BIAS.bfloat16()},
+}
+
+
+@pytest.mark.parametrize("message", WRONGLY_PACKED)
+def test_refuses_a_projection_that_does_not_fit(message):
+    with pytest.raises(ValueError, match=f"packed_attention: {message}"):
+        packed_attention(**{"qkv": QKV, "blocks": BLOCK, "bias": BIAS, **WRONGLY_PACKED[message]})
+    with pytest.raises(ValueError, match="impl='triton' is not available here"):
+        packed_attention(QKV, BLOCK, impl="triton")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geomem.kernels import member_norm
+from geomem.kernels import member_norm, ones_like_losses
 from geomem.kernels.streams import stream_keys
 from geomem.models import Model
 from geomem.train.config.run import RunConfig
@@ -52,10 +52,10 @@ class Gradients:
         """Differentiate at parameters [W, *shape]; step: int64 [], steps of the run done before."""
         loss = self._loss(params, parts, step)
         leaves = [params[name] for name in self._trained]
-        # The sum couples nothing: each member's loss depends on its own parameters alone.
+        # Their sum couples nothing: each member's loss depends on its own parameters alone.
         # Parameters that no example touches get zeros.
         gradients = torch.autograd.grad(
-            loss.sum(), leaves, allow_unused=True, materialize_grads=True
+            loss, leaves, ones_like_losses(loss), allow_unused=True, materialize_grads=True
         )
         norm = member_norm([g.flatten(1) for g in gradients])
         return Found(loss.detach(), gradients, norm)

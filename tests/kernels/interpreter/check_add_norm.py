@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from geomem.kernels import add_norm
 from geomem.kernels.add_norm import configs
 from tests.kernels import add_norm_cases as cases
 
@@ -17,6 +16,7 @@ def test_every_shape(R, D, centred):
     if (D, centred) != (1, True):  # of one number the centred norm is zero
         cases.hold(cases.inputs(2, R, D, SINGLE, HALF, centred), "triton", HALF)
         cases.hold(cases.inputs(2, R, D, SINGLE, None, centred), "triton")
+        cases.hold(cases.inputs(2, R, D, SINGLE, SINGLE, centred, y_bias=False), "triton")
 
 
 @pytest.mark.parametrize("x, y", [(HALF, HALF), (HALF, None), (SINGLE, SINGLE)])  # noqa: PT006
@@ -28,12 +28,13 @@ def test_every_dtype_and_what_is_used_of_it(x, y, used):
 @pytest.mark.parametrize("y", [None, torch.float64])
 @pytest.mark.parametrize("centred", [True, False])
 def test_gradcheck_in_double(y, centred):
-    x = list(cases.inputs(2, 3, 5, torch.float64, y, centred).values())
-    given = [t.requires_grad_() for t in x if t is not None]
+    x = cases.inputs(2, 3, 5, torch.float64, y, centred)
+    given = [t.requires_grad_() for t in x.values() if t is not None]
 
     def run(*tensors):
         rest = iter(tensors)
-        return add_norm(*(None if t is None else next(rest) for t in x), impl="triton")
+        there = {name: None if t is None else next(rest) for name, t in x.items()}
+        return cases.run(there, impl="triton")
 
     assert torch.autograd.gradcheck(run, given)
 
@@ -55,6 +56,4 @@ def test_there_are_no_second_derivatives():
     x = cases.inputs(1, 3, 4, SINGLE, SINGLE)
     leaf = x["x"].requires_grad_()
     with pytest.raises(RuntimeError, match="second derivatives need impl"):
-        torch.autograd.grad(
-            add_norm(*x.values(), impl="triton").normal.sum(), leaf, create_graph=True
-        )
+        torch.autograd.grad(cases.run(x, impl="triton").normal.sum(), leaf, create_graph=True)

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.library import opcheck
 
-from geomem.kernels import short_attention
+from geomem.kernels import packed_attention, short_attention
+from geomem.kernels.blocks import Block
+from geomem.kernels.short_attention import fused
 from geomem.kernels.short_attention.problem import Inputs
 from tests.kernels import attention_cases as cases
 
@@ -30,6 +32,38 @@ SHAPES = [
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_regime(shape, dtype):
     cases.hold(cases.inputs(*shape, dtype), "triton")
+
+
+# Several blocks and one; prefixes of one token and of more, and none; tiles that a block does not
+# fill; heads of ragged widths.
+PACKED = [
+    ([(1, 40, 1), (1, 9, 6)], 2, 16),
+    ([(3, 7, 5)], 3, 6),
+    ([(0, 5, 4), (9, 3, 9), (0, 4, 1)], 1, 33),
+]
+
+
+@pytest.mark.parametrize(("blocks", "H", "Dh"), PACKED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bias", [True, False])
+def test_of_a_packed_projection(blocks, H, Dh, dtype, bias):
+    cases.hold_packed(2, blocks, H, Dh, dtype, "triton", bias)
+
+
+def test_prefixes_seen_by_more_tiles_than_are_summed_at_once(monkeypatch):
+    monkeypatch.setattr(fused, "PARTS", 64)
+    cases.hold_packed(1, [(2, 60, 6)], 2, 16, torch.float32, "triton")
+
+
+def test_a_packed_member_alone_equals_that_in_a_stack():
+    cases.packed_member_alone_equals_member_in_a_stack("triton")
+
+
+def test_a_packed_projection_has_no_second_derivative():
+    x = cases.packed_inputs(1, [(1, 2, 3)], 1, 4, torch.float32, bias=False)["qkv"].requires_grad_()
+    o = packed_attention(x, [Block(1, 2, 3)], impl="triton")
+    with pytest.raises(RuntimeError, match='second derivatives need impl="reference"'):
+        torch.autograd.grad(o.sum(), x, create_graph=True)
 
 
 def test_how_it_behaves():
