@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import NamedTuple
 
+import torch
 import triton
 import triton.language as tl
 
@@ -29,12 +30,12 @@ class Batch(NamedTuple):
     options: dict[str, int]
 
 
-def batches(sizes: Sequence[int]) -> Iterator[Batch]:
-    """Divide arrays by size and alignment: the worst of a launch decides how all are read."""
-    kinds: dict[tuple[bool, bool], list[int]] = {}
-    for place, P in enumerate(sizes):
-        kinds.setdefault((P <= SMALL, P % 16 == 0), []).append(place)
-    for (small, _), places in kinds.items():
+def batches(sizes: Sequence[int], dtypes: Sequence[torch.dtype]) -> Iterator[Batch]:
+    """Divide arrays by size, alignment and dtype: a launch reads all as it does the worst."""
+    kinds: dict[tuple[bool, bool, torch.dtype], list[int]] = {}
+    for place, (P, dtype) in enumerate(zip(sizes, dtypes, strict=True)):
+        kinds.setdefault((P <= SMALL, P % 16 == 0, dtype), []).append(place)
+    for (small, _, _), places in kinds.items():
         options = {"BLOCK": SMALL, "num_warps": 1} if small else {"BLOCK": 1024, "num_warps": 4}
         for at in range(0, len(places), MOST):
             some = places[at : at + MOST]

@@ -38,7 +38,12 @@ def _check_arrays(x: Arrays) -> None:
             _refuse("parameters", "[K,P] and not empty", tuple(shape))
     for name, array in x._asdict().items():
         for t, shape in zip(array, shapes, strict=True):
-            _check_tensor(name, t, like.dtype, (like.shape[0], shape[1]), like.device)
+            narrow = name == "gradients" and (like.dtype, t.dtype) == (
+                torch.float32,
+                torch.bfloat16,
+            )
+            dtype = t.dtype if narrow else like.dtype
+            _check_tensor(name, t, dtype, (like.shape[0], shape[1]), like.device)
             if t.stride()[1] != 1 and shape[1] > 1:
                 _refuse(name, "of contiguous rows", f"strides {t.stride()}")
 
@@ -92,8 +97,9 @@ def adamw_step(
     Equals `torch.optim.AdamW` with each member's own settings on its own row.
 
     parameters, gradients, first and second moment: as many arrays each, [K, P] of one dtype,
-    float32 or float64, rows contiguous; the settings are of that dtype; active: bool [K], rows of
-    members that are not active keep every bit, whatever their gradients are.
+    float32 or float64, rows contiguous; of float32 some gradients may be bfloat16; the settings are
+    of that dtype; active: bool [K], rows of members that are not active keep every bit, whatever
+    their gradients are.
     impl: "reference"; "eager", fast on a CPU; "triton" (CUDA tensors, or CPU tensors under
     Triton's interpreter), which takes up to 16 arrays of alike sizes per launch and does not wait
     for the device; or "auto": Triton on a GPU where it is installed, on a CPU eager. In a function

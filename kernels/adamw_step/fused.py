@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from geomem.kernels._arrays import Batch, batches, locate, row
-from geomem.kernels._tiles import expm1, log1p
+from geomem.kernels._tiles import expm1, log1p, widen
 from geomem.kernels.adamw_step.problem import AdamWHyper, Arrays
 
 
@@ -42,7 +42,7 @@ def step_kernel(
     at_g = row(gradients, gradients_k, array, k, start, N)
     at_m = row(first, first_k, array, k, start, N)
     at_v = row(second, second_k, array, k, start, N)
-    g = tl.load(at_g + i, mask=inside, other=0.0) * tl.load(scale + k)
+    g = widen(tl.load(at_g + i, mask=inside, other=0.0), at_p.dtype.element_ty) * tl.load(scale + k)
     m = tl.load(at_m + i, mask=inside, other=0.0)
     v = tl.load(at_v + i, mask=inside, other=0.0)
     p = tl.load(at_p + i, mask=inside, other=0.0)
@@ -63,7 +63,7 @@ def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     settings = {name: t.contiguous() for name, t in hyper._asdict().items()}
     settings["active"], K = active.contiguous(), len(active)
     with torch.cuda.device_of(active):
-        for batch in batches([p.shape[1] for p in x.parameters]):
+        for batch in batches([g.shape[1] for g in x.gradients], [g.dtype for g in x.gradients]):
             step_kernel[(K * batch.blocks,)](
                 **_tensors(x, batch), **settings, **batch.options,
                 sizes=batch.sizes, K=K, N=len(batch.places),

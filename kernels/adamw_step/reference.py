@@ -15,7 +15,7 @@ def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     root2 = (1 - beta2.double() ** t).rsqrt().to(lr.dtype)
     kept, rate = 1 - lr * decay, lr / correction1
     for p, g, m, v in zip(*x, strict=True):
-        scaled = g * scale
+        scaled = g.to(p.dtype) * scale
         first = beta1 * m + (1 - beta1) * scaled
         second = beta2 * v + (1 - beta2) * scaled * scaled
         denominator = second.sqrt() * root2 + eps

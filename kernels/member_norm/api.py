@@ -7,8 +7,9 @@ from torch import Tensor
 
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 from geomem.kernels.member_norm import op
+from geomem.kernels.member_norm.reference import wide
 
-_DTYPES = (torch.float32, torch.float64)
+_DTYPES = (torch.bfloat16, torch.float32, torch.float64)
 
 
 def _check(arrays: list[Tensor]) -> None:
@@ -21,10 +22,11 @@ def _check(arrays: list[Tensor]) -> None:
                 f"member_norm: expected arrays ({like.shape[0]}, P), not empty, "
                 f"got {tuple(t.shape)}"
             )
-        if t.dtype not in _DTYPES or t.dtype != like.dtype or t.device != like.device:
+        known = t.dtype in _DTYPES and wide(t.dtype) == wide(like.dtype)
+        if not known or t.device != like.device:
             raise ValueError(
-                f"member_norm: expected arrays of float32 or of float64 on one device, got "
-                f"{like.dtype} on {like.device} and {t.dtype} on {t.device}"
+                f"member_norm: expected arrays of float32 and bfloat16, or of float64, on one "
+                f"device, got {like.dtype} on {like.device} and {t.dtype} on {t.device}"
             )
 
 
@@ -45,7 +47,8 @@ def member_norm(arrays: Sequence[Tensor], *, impl: str = "auto") -> Tensor:
 
     Equals `torch.linalg.vector_norm(torch.cat(arrays, 1), dim=1)`, and repeats to the bit.
 
-    arrays: [K, P] each, P may differ; one dtype, float32 or float64.
+    arrays: [K, P] each, P may differ, of float32 and bfloat16, or of float64. Returns float32
+    (float64 of float64).
     impl: "reference"; "triton" (CUDA tensors, or CPU tensors under Triton's interpreter), which
     takes a few launches where the reference takes one per array; or "auto": Triton on a GPU where
     it is installed. Raises ValueError for arrays that do not fit and an impl that cannot run here.

@@ -11,6 +11,8 @@ import triton.language as tl
 from torch import Tensor
 
 from geomem.kernels._arrays import batches, locate, row
+from geomem.kernels._tiles import widen
+from geomem.kernels.member_norm.reference import wide
 
 
 @triton.jit(do_not_specialize=["K", "M", "before"])
@@ -21,7 +23,7 @@ def norm_kernel(arrays, arrays_k, sizes, norms, K, M, before, N: tl.constexpr, B
     k, start = (own // blocks).to(tl.int64), (own % blocks).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
     at = row(arrays, arrays_k, array, k, start, N)
-    x = tl.load(at + i, mask=i < P - start, other=0.0)
+    x = widen(tl.load(at + i, mask=i < P - start, other=0.0), norms.dtype.element_ty)
     column = before + first_program // K + own % blocks
     tl.store(norms + k * M + column, tl.sqrt(tl.sum(x * x, 0)))
 
@@ -30,8 +32,9 @@ def run(arrays: list[Tensor]) -> Tensor:
     """Return norms on the device of the arrays, without waiting for it."""
     K = len(arrays[0])
     arrays = [t if t.shape[1] == 1 or t.stride(1) == 1 else t.contiguous() for t in arrays]
-    launches = list(batches([t.shape[1] for t in arrays]))
-    norms, before = arrays[0].new_empty(K, sum(batch.blocks for batch in launches)), 0
+    launches = list(batches([t.shape[1] for t in arrays], [t.dtype for t in arrays]))
+    columns = sum(batch.blocks for batch in launches)
+    norms, before = arrays[0].new_empty(K, columns, dtype=wide(arrays[0].dtype)), 0
     with torch.cuda.device_of(norms):
         for batch in launches:
             tensors = tuple(arrays[place] for place in batch.places)

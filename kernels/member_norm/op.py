@@ -17,7 +17,7 @@ def member_norm(arrays: Sequence[Tensor], impl: str) -> Tensor:
 
 @member_norm.register_fake
 def _(arrays: Sequence[Tensor], impl: str) -> Tensor:
-    return arrays[0].new_empty(arrays[0].shape[0])
+    return arrays[0].new_empty(arrays[0].shape[0], dtype=reference.wide(arrays[0].dtype))
 
 
 def _run(arrays: list[Tensor], impl: str) -> Tensor:

@@ -4,8 +4,13 @@ import torch
 from torch import Tensor
 
 
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """Return the type in which squares are summed: float64 of float64, else float32."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def run(arrays: list[Tensor]) -> Tensor:
     """Return what `geomem.kernels.member_norm` says, without waiting for the device."""
-    parts = [torch.linalg.vector_norm(t, dim=1) for t in arrays]
+    parts = [torch.linalg.vector_norm(t, dim=1, dtype=wide(t.dtype)) for t in arrays]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(parts, 1), dim=1)
     return norm

@@ -168,3 +168,20 @@ def arrays_are_stepped_as_one(impl, dtype=torch.float32, device="cpu"):
     adamw_step(p, g, m, v, h, on, impl=impl)
     for whole, part in zip(tensors, parts, strict=True):
         torch.testing.assert_close(torch.cat(part, 1), whole, rtol=1e-5, atol=0)
+
+
+def gradients_may_have_half_the_bits(impl, device="cpu"):
+    """Those of some arrays; the step is that of the numbers that they are, to the bit."""
+    half, full = (gradients(3, P, 1)[0].to(device).bfloat16() for P in (48, 1040))
+    on, h = (
+        torch.tensor([True, False, True], device=device),
+        hyper([3, 4, 5], torch.float32, device),
+    )
+    results = []
+    for g in ([half, full.float()], [half.float(), full.float()]):
+        p, m, v = zip(*(start(3, t.shape[1], torch.float32, device) for t in g), strict=True)
+        step_of_arrays(p, g, m, v, h, on, impl=impl)
+        results.append(torch.cat([*p, *m, *v], 1))
+        assert half.dtype == torch.bfloat16
+    assert torch.equal(*results)
+    assert results[0][0].abs().min() > 0

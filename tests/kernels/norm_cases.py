@@ -39,3 +39,14 @@ def how_it_behaves(impl, device="cpu"):
     for moved in (apart, turned):
         assert_close(member_norm(moved, impl=impl).cpu(), norm.cpu().double(), 1e-6)
     assert not member_norm([t.requires_grad_() for t in given], impl=impl).requires_grad
+
+
+def some_arrays_may_have_half_the_bits(impl, device="cpu"):
+    """Their squares are summed in float32."""
+    given = arrays(3, [5, 300, 1040], torch.bfloat16, device)
+    given[1] = given[1].float()
+    expected = torch.cat([t.cpu().double() for t in given], 1).square().sum(1).sqrt()
+    found = member_norm(given, impl=impl)
+    assert found.dtype == torch.float32
+    for one, wanted in zip(found.cpu(), expected, strict=True):
+        assert_close(one, wanted, 1e-6)

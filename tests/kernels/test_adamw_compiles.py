@@ -15,12 +15,12 @@ from tests.kernels import adamw_cases as cases
 from tests.kernels.sm90 import compile_launch, record
 
 
-def _launches(monkeypatch, sizes, dtype):
+def _launches(monkeypatch, sizes, dtype, of_gradients=None):
     arrays = [cases.start(3, P, dtype) for P in sizes]
     p, m, v = (list(role) for role in zip(*arrays, strict=True))
-    x = Arrays(p, [t.clone() for t in p], m, v)
+    x = Arrays(p, [t.to(of_gradients or dtype, copy=True) for t in p], m, v)
     on, h = torch.ones(3, dtype=torch.bool), cases.hyper([1, 2, 3], dtype)
-    return record(monkeypatch, lambda: (fused.run(x, h, on), norm.run(p)))
+    return record(monkeypatch, lambda: (fused.run(x, h, on), norm.run(x.gradients)))
 
 
 def _check(launch, dtype, vectors):
@@ -40,6 +40,11 @@ def test_one_array(monkeypatch, P, dtype):
     assert [launch.kernel.__name__ for launch in launches] == ["step_kernel", "norm_kernel"]
     for launch in launches:
         _check(launch, dtype, vectors=P % 16 == 0)
+
+
+def test_gradients_of_half_the_bits(monkeypatch):
+    for launch in _launches(monkeypatch, [4096, 16384], torch.float32, torch.bfloat16):
+        _check(launch, torch.float32, vectors=True)
 
 
 def test_many_arrays_share_few_launches_and_are_read_in_vectors(monkeypatch):

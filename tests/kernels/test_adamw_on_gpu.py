@@ -28,6 +28,7 @@ def test_how_it_behaves(impl):
         cases.arrays_are_stepped_as_one(impl, dtype, "cuda")
         cases.first_steps_keep_their_digits(impl, dtype, "cuda")
     cases.scale_multiplies_the_gradient(impl, device="cuda")
+    cases.gradients_may_have_half_the_bits(impl, "cuda")
 
 
 def _arguments(K, P, device="cuda"):
@@ -85,6 +86,7 @@ def test_replays_in_a_graph_and_never_waits_for_the_device():
 @pytest.mark.parametrize(("K", "sizes"), [(1, [30_000_000]), (8, [150_000, 96]), (4096, [3001, 5])])
 def test_norms(K, sizes):
     cases_of_norms.how_it_behaves("triton", "cuda")
+    cases_of_norms.some_arrays_may_have_half_the_bits("triton", "cuda")
     for dtype in (torch.float32, torch.float64):
         cases_of_norms.hold(min(K, 8), sizes, dtype, "triton", "cuda")
     g = [torch.randn(K, P, device="cuda") for P in sizes]

@@ -27,6 +27,7 @@ def test_how_every_implementation_behaves(impl):
         cases.arrays_are_stepped_as_one(impl, dtype)
         cases.first_steps_keep_their_digits(impl, dtype)
     cases.scale_multiplies_the_gradient(impl)
+    cases.gradients_may_have_half_the_bits(impl)
 
 
 # Of settings 0 and 4, which differ in rate and decay, and of others; member 3 rests.
@@ -101,6 +102,9 @@ WRONG = {
     },
     r"gradients should be torch.float32 \(3, 4\) on cpu, got torch.float32 \(3, 2\) on cpu": {
         "gradients": [torch.zeros(3, 2)]
+    },
+    r"first should be torch.float32 \(3, 4\) on cpu, got torch.bfloat16": {
+        "first": [torch.zeros(3, 4).bfloat16()]
     },
     r"second should be of contiguous rows, got strides \(1, 3\)": {"second": [torch.zeros(4, 3).T]},
     r"parameters should be one tensor at least, got none": {"parameters": []},

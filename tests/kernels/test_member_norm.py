@@ -17,6 +17,7 @@ def test_equals_the_norm_of_all_that_is_a_members(sizes, dtype):
 
 def test_how_it_behaves():
     cases.how_it_behaves("reference")
+    cases.some_arrays_may_have_half_the_bits("reference")
 
 
 def test_the_operator_is_registered_as_pytorch_wants_it():
@@ -39,7 +40,7 @@ WRONG = {
     r"expected one array at least": [],
     r"expected arrays \(2, P\), not empty, got \(2, 0\)": [A, A[:, :0]],
     r"expected arrays \(2, P\), not empty, got \(1, 3\)": [A, A[:1]],
-    r"expected arrays of float32 or of float64 on one device, got .* and torch.float64": [
+    r"expected arrays of float32 and bfloat16, or of float64, .* and torch.float64": [
         A,
         A.double(),
     ],

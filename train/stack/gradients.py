@@ -17,7 +17,10 @@ from geomem.train.stack.sampling import DropoutStream
 
 
 class Found(NamedTuple):
-    """loss, norm (of a member's gradient): [W]; gradients: [W, *shape] each, as Tables.trained."""
+    """loss, norm (of a member's gradient): [W]; gradients: [W, *shape] each, of `trained`.
+
+    Those of weights whose products are taken in a shorter type are of that type.
+    """
 
     loss: Tensor
     gradients: Sequence[Tensor]
@@ -50,6 +53,8 @@ class Gradients:
 
     def find(self, params: dict[str, Tensor], parts: Sequence[Part], step: Tensor) -> Found:
         """Differentiate at parameters [W, *shape]; step: int64 [], steps of the run done before."""
+        if self._products is not None:
+            params = in_type(params, self._in_products, self._products)
         loss = self._loss(params, parts, step)
         leaves = [params[name] for name in self._trained]
         # Their sum couples nothing: each member's loss depends on its own parameters alone.
@@ -64,8 +69,6 @@ class Gradients:
         dropout = None
         if self._dropout_keys is not None:
             dropout = DropoutStream(self._dropout_keys, self._rates, step)
-        if self._products is not None:
-            params = in_type(params, self._in_products, self._products)
         known, products = self._known_tokens, self._products
         return predict(
             self._model, params, parts, dropout, products=products, vocab_sizes=known

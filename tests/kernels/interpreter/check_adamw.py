@@ -25,3 +25,4 @@ def test_how_it_behaves(monkeypatch, dtype):
     cases.arrays_are_stepped_as_one("triton", dtype)
     cases.first_steps_keep_their_digits("triton", dtype)
     cases.scale_multiplies_the_gradient("triton")
+    cases.gradients_may_have_half_the_bits("triton")

@@ -20,6 +20,7 @@ def test_equals_the_norm_of_all_that_is_a_members(monkeypatch, sizes, most):
 
 def test_how_it_behaves():
     cases.how_it_behaves("triton")
+    cases.some_arrays_may_have_half_the_bits("triton")
 
 
 def test_the_operator_is_registered_as_pytorch_wants_it():

@@ -18,7 +18,7 @@ KINDS = {
 
 
 def _found(make_run, model, precision):
-    """Return the parameters of a run at its start by their names, and loss and gradients."""
+    """Return the parameters of a run at its start, names of weights, loss and gradients."""
     task = {} if model.get("kind") == "feed_forward" else {"recipe": "mixed"}
     run = make_run(0, model=model, task=task, train={"steps": 5, "precision": precision})
     device = torch.device("cpu")
@@ -28,14 +28,19 @@ def _found(make_run, model, precision):
     stage, arena = stages_of(run)[0], state.arena
     task.enter(stage)
     gradients = Gradients([run], built, list(arena.trained()), Settings([run], device))
-    return arena.trained(), gradients.find(arena.params, task.parts(0), torch.tensor(0))
+    weights = {name for name, p in built.parameters().items() if p.product}
+    found = gradients.find(arena.params, task.parts(0), torch.tensor(0))
+    return arena.trained(), weights, found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_products_are_rounded_and_nothing_else_is(make_run, kind):
-    (_, full), (params, half) = (_found(make_run, KINDS[kind], p) for p in ("fp32", "bf16"))
+    (_, _, full), (params, products, half) = (
+        _found(make_run, KINDS[kind], p) for p in ("fp32", "bf16")
+    )
     for name, exact, gradient in zip(params, full.gradients, half.gradients, strict=True):
-        assert gradient.dtype == params[name].dtype == torch.float32
+        assert params[name].dtype == torch.float32
+        assert gradient.dtype == (torch.bfloat16 if name in products else torch.float32), name
         # Of keys' biases, which have no gradient, there is but rounding to compare.
         if exact.norm() > 1e-3 * full.norm.max():
             gap = (gradient - exact).norm() / exact.norm()
