@@ -12,6 +12,8 @@ KNOWN_OPS = (
     "selective_scan",
     "short_attention",
     "adamw_step",
+    "add_norm",
+    "bias_gelu",
     "mamba_step",
 )
 
