@@ -128,6 +128,18 @@ class Op(Protocol):
         ...
 
 
+def three_passes(
+    forward: Callable[[], Any], backward: Callable[[Any], object], both: Call
+) -> dict[str, Callable[[], Call]]:
+    """Return what `Op.calls` does for forward, backward and both; backward keeps its forward."""
+
+    def prepare_backward() -> Call:
+        kept = forward()
+        return lambda: backward(kept)
+
+    return {"forward": lambda: forward, "backward": prepare_backward, "both": lambda: both}
+
+
 def relative_error(actual: Tensor, truth: Tensor) -> float:
     """Frobenius norm of the difference in units of the truth's; zeros give 1, NaN infinity."""
     if actual.shape != truth.shape:

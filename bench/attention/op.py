@@ -5,7 +5,6 @@ K members · B sequences · T positions · P positions of the prefix · H heads 
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from geomem.bench.attention import inputs as arguments
 from geomem.bench.attention.implementations import all_variants
 from geomem.bench.attention.inputs import REGIMES, AttentionInputs
 from geomem.bench.ceilings import dtype_of
-from geomem.bench.variants import Call, Point, Variant
+from geomem.bench.variants import Call, Point, Variant, three_passes
 
 GRID = {
     "cuda": (
@@ -65,20 +64,12 @@ class ShortAttentionOp:
         return results
 
     def calls(self, variant: Variant, inputs: AttentionInputs) -> dict[str, Callable[[], Call]]:
-        """See `Op.calls`; what goes backward keeps its forward pass."""
-
-        def prepare_backward() -> Call:
-            o = _forward(variant, inputs)
-            return lambda: _backward(o, inputs, keep=True)
-
-        def prepare(run: Callable[[Variant, AttentionInputs], Any]) -> Call:
-            return lambda: run(variant, inputs)
-
-        return {
-            "forward": lambda: prepare(_forward),
-            "backward": prepare_backward,
-            "both": lambda: prepare(_both),
-        }
+        """See `Op.calls`."""
+        return three_passes(
+            lambda: _forward(variant, inputs),
+            lambda o: _backward(o, inputs, keep=True),
+            lambda: _both(variant, inputs),
+        )
 
     def limit(self, device: str) -> float:
         """See `Op.limit`: products of bf16 pass, a row that sees too much does not."""

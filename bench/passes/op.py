@@ -6,14 +6,14 @@ K members · R rows · D width
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from geomem.bench.ceilings import dtype_of
 from geomem.bench.peers import compiled
-from geomem.bench.variants import Call, Point, Variant
+from geomem.bench.variants import Call, Point, Variant, three_passes
 
 Sizes = tuple[int, int, int]
 Run = Callable[[Mapping[str, Tensor], str], Sequence[Tensor]]
@@ -101,20 +101,12 @@ class PassOp:
         return list(self.make((1, 1, 1), torch.float32, torch.Generator()))
 
     def calls(self, variant: Variant, inputs: PassInputs) -> dict[str, Callable[[], Call]]:
-        """See `Op.calls`; what goes backward keeps its forward pass."""
-
-        def prepare_backward() -> Call:
-            found = _forward(variant, inputs)
-            return lambda: _backward(found, inputs, keep=True)
-
-        def prepare(run: Callable[[Variant, PassInputs], Any]) -> Call:
-            return lambda: run(variant, inputs)
-
-        return {
-            "forward": lambda: prepare(_forward),
-            "backward": prepare_backward,
-            "both": lambda: prepare(_both),
-        }
+        """See `Op.calls`."""
+        return three_passes(
+            lambda: _forward(variant, inputs),
+            lambda found: _backward(found, inputs, keep=True),
+            lambda: _both(variant, inputs),
+        )
 
     def limit(self, device: str) -> float:
         """See `Op.limit`: rounding to bf16 passes, a term that is left out does not."""

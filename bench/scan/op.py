@@ -4,7 +4,6 @@ K members · B sequences · T positions · C channels · S states per channel
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from geomem.bench.ceilings import dtype_of
 from geomem.bench.scan import inputs as arguments
 from geomem.bench.scan.implementations import all_variants
 from geomem.bench.scan.inputs import LEAVES, ScanInputs
-from geomem.bench.variants import Call, Point, Variant
+from geomem.bench.variants import Call, Point, Variant, three_passes
 
 GRID = {
     "cuda": (
@@ -63,22 +62,13 @@ class SelectiveScanOp:
         return dict(zip(names, joined, strict=True))
 
     def calls(self, variant: Variant, inputs: ScanInputs) -> dict[str, Callable[[], Call]]:
-        """See `Op.calls`; what goes backward keeps its forward pass."""
-
-        def prepare_backward() -> Call:
-            stacks = _stacks(variant, inputs)
-            ahead = [(_forward(variant, own), own) for own in stacks]
-            return lambda: [_backward(y, own, keep=True) for y, own in ahead]
-
-        def prepare(run: Callable[[Variant, ScanInputs], Any]) -> Call:
-            stacks = _stacks(variant, inputs)
-            return lambda: [run(variant, own) for own in stacks]
-
-        return {
-            "forward": lambda: prepare(_forward),
-            "backward": prepare_backward,
-            "both": lambda: prepare(_both),
-        }
+        """See `Op.calls`."""
+        stacks = _stacks(variant, inputs)
+        return three_passes(
+            lambda: [_forward(variant, own) for own in stacks],
+            lambda found: [_backward(y, i, keep=True) for y, i in zip(found, stacks, strict=True)],
+            lambda: [_both(variant, own) for own in stacks],
+        )
 
     def limit(self, device: str) -> float:
         """See `Op.limit`: a state kept in bf16 passes, a lost term does not."""

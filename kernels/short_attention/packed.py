@@ -85,7 +85,7 @@ def put_together(
 class _Packed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, bias: Tensor | None, blocks: Sequence[Block]) -> Tensor:
-        qkv = qkv.contiguous()
+        qkv, bias = qkv.contiguous(), None if bias is None else bias.contiguous()
         ctx.save_for_backward(qkv, bias)
         ctx.blocks = blocks
         return run(qkv, bias, blocks)

@@ -186,6 +186,24 @@ def hold_packed(K, blocks, H, Dh, dtype, impl, bias=True, device="cpu"):
         assert_as_good(t.cpu(), expected[name], plain[name].cpu(), dtype)
 
 
+def packed_rows_may_lie_apart(impl, device="cpu"):
+    """A projection and a bias that are parts of something wider, turned, with NaN beside them."""
+    blocks = [Block(1, 4, 1), Block(2, 3, 5)]
+    x = packed_inputs(2, blocks, 2, 6, torch.float32, device=device)
+
+    def run(qkv, bias):
+        return packed_attention(qkv, blocks, bias=bias, impl=impl)
+
+    moved = {}
+    for name, t in x.items():
+        wide = torch.full((*t.shape[1:], t.shape[0] + 1), torch.nan, device=device)
+        wide[..., 1:] = t.movedim(0, -1)
+        moved[name] = wide[..., 1:].movedim(-1, 0)
+    expected = everything(x, run)
+    for name, t in everything(moved, run).items():
+        assert_close(t.cpu(), expected[name].cpu().double(), 1e-6)
+
+
 def packed_member_alone_equals_member_in_a_stack(impl, device="cpu"):
     """To the bit: no sum crosses members."""
     blocks = [Block(1, 40, 1), Block(2, 9, 5)]

@@ -55,6 +55,7 @@ def test_of_a_packed_projection(K, blocks, H, Dh, dtype, bias):
 
 def test_how_it_behaves():
     cases.packed_member_alone_equals_member_in_a_stack("triton", "cuda")
+    cases.packed_rows_may_lie_apart("triton", "cuda")
     cases.no_token_sees_another_sequence_or_what_comes_after_it("triton", "cuda")
     cases.no_token_sees_another_sequence_or_what_comes_after_it("triton", "cuda", T=1, P=1)
     cases.member_alone_equals_member_in_a_stack("triton", "cuda")

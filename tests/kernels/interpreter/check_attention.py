@@ -59,6 +59,10 @@ def test_a_packed_member_alone_equals_that_in_a_stack():
     cases.packed_member_alone_equals_member_in_a_stack("triton")
 
 
+def test_packed_rows_may_lie_apart():
+    cases.packed_rows_may_lie_apart("triton")
+
+
 def test_a_packed_projection_has_no_second_derivative():
     x = cases.packed_inputs(1, [(1, 2, 3)], 1, 4, torch.float32, bias=False)["qkv"].requires_grad_()
     o = packed_attention(x, [Block(1, 2, 3)], impl="triton")
