@@ -5,10 +5,7 @@ import pytest
 import torch
 
 from geomem.train.stack import train_stack
-from geomem.train.stack.build import build_model, build_task
-from geomem.train.stack.gradients import Gradients
-from geomem.train.stack.members import Settings, stages_of
-from geomem.train.stack.state import State
+from tests.first_step import first_step
 
 KINDS = {
     "transformer": {"layers": 2},
@@ -18,19 +15,9 @@ KINDS = {
 
 
 def _found(make_run, model, precision):
-    """Return the parameters of a run at its start, names of weights, loss and gradients."""
     task = {} if model.get("kind") == "feed_forward" else {"recipe": "mixed"}
     run = make_run(0, model=model, task=task, train={"steps": 5, "precision": precision})
-    device = torch.device("cpu")
-    task = build_task([run], device)
-    built = build_model(run, task)
-    state = State([run], built, device)
-    stage, arena = stages_of(run)[0], state.arena
-    task.enter(stage)
-    gradients = Gradients([run], built, list(arena.trained()), Settings([run], device))
-    weights = {name for name, p in built.parameters().items() if p.product}
-    found = gradients.find(arena.params, task.parts(0), torch.tensor(0))
-    return arena.trained(), weights, found
+    return first_step([run])
 
 
 @pytest.mark.parametrize("kind", KINDS)
