@@ -33,10 +33,10 @@ class _Own(NamedTuple):
 
 def run(x: Arrays, hyper: AdamWHyper, active: Tensor) -> None:
     """See `geomem.kernels.adamw_step`."""
-    gradients = [g.to(p.dtype) for g, p in zip(x.gradients, x.parameters, strict=True)]
     if bool((hyper.scale != 1).any()):
-        gradients = [g * hyper.scale[:, None] for g in gradients]
-    x = x._replace(gradients=gradients)
+        x = x._replace(gradients=[g * hyper.scale[:, None] for g in x.gradients])
+    if any(g.dtype != hyper.lr.dtype for g in x.gradients):
+        x = x._replace(gradients=[g.to(hyper.lr.dtype) for g in x.gradients])
     columns = (
         active,
         hyper.lr,

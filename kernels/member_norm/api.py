@@ -7,23 +7,22 @@ from torch import Tensor
 
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
 from geomem.kernels.member_norm import op
-from geomem.kernels.member_norm.reference import wide
 
-_DTYPES = (torch.bfloat16, torch.float32, torch.float64)
+_SHORT, _LONG = (torch.bfloat16, torch.float32), (torch.float64,)
 
 
 def _check(arrays: list[Tensor]) -> None:
     if not arrays:
         raise ValueError("member_norm: expected one array at least")
     like = arrays[0]
+    dtypes = _LONG if like.dtype in _LONG else _SHORT
     for t in arrays:
         if t.dim() != 2 or 0 in t.shape or t.shape[0] != like.shape[0]:
             raise ValueError(
                 f"member_norm: expected arrays ({like.shape[0]}, P), not empty, "
                 f"got {tuple(t.shape)}"
             )
-        known = t.dtype in _DTYPES and wide(t.dtype) == wide(like.dtype)
-        if not known or t.device != like.device:
+        if t.dtype not in dtypes or t.device != like.device:
             raise ValueError(
                 f"member_norm: expected arrays of float32 and bfloat16, or of float64, on one "
                 f"device, got {like.dtype} on {like.device} and {t.dtype} on {t.device}"
@@ -36,7 +35,7 @@ def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     Raises ValueError with the alternatives for one that cannot run here.
     """
     known, auto = {"reference": "reference"}, "reference"
-    if runs_triton(device_type) and dtype in _DTYPES:
+    if runs_triton(device_type) and dtype in _SHORT + _LONG:
         known["triton"] = "triton"
         auto = auto if INTERPRETED else "triton"
     return choose("member_norm", known, impl, auto=auto)[0]

@@ -11,6 +11,7 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 def run(arrays: list[Tensor]) -> Tensor:
     """Return what `geomem.kernels.member_norm` says, without waiting for the device."""
-    parts = [torch.linalg.vector_norm(t, dim=1, dtype=wide(t.dtype)) for t in arrays]
+    dtype = wide(arrays[0].dtype)
+    parts = [torch.linalg.vector_norm(t, dim=1, dtype=dtype) for t in arrays]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(parts, 1), dim=1)
     return norm

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from geomem.kernels._refusal import refuse
 from geomem.kernels.blocks import Block, apart, rows_of
+from geomem.kernels.choice import runs_triton
 from geomem.kernels.short_attention.api import implementation, short_attention
 from geomem.kernels.short_attention.problem import Inputs
 
@@ -35,8 +36,8 @@ def packed_attention(
     Source: Vaswani et al., "Attention is all you need" (2017).
     """
     _check(qkv, blocks, bias)
-    names = {_implementation(qkv, block, impl) for block in blocks}
-    if names == {"triton"} and not torch.compiler.is_compiling():
+    kernels = runs_triton(qkv.device.type) and not torch.compiler.is_compiling()
+    if kernels and all(_implementation(qkv, block, impl) == "triton" for block in blocks):
         result: Tensor = _Packed.apply(qkv, bias, tuple(blocks))
         return result
     return put_together(qkv, blocks, bias, partial(short_attention, impl=impl))
