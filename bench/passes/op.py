@@ -30,9 +30,9 @@ class PassInputs(NamedTuple):
 class PassOp:
     """Forward as training runs it, backward of every argument, and the two together.
 
-    run: calls the op with an implementation; results: their names; make: draws tensors of sizes
-    K, R, D on a device with a generator; moved: for the bytes of an element in a short type, those
-    that each pass reads and writes per element.
+    run: calls the op with an implementation; outputs: names of what it returns; make: draws
+    tensors of sizes K, R, D on a device with a generator; moved: for the bytes of an element in a
+    short type, those that each pass reads and writes per element.
     """
 
     name: str
@@ -93,12 +93,9 @@ class PassOp:
 
     def named(self, variant: Variant, results: list[Tensor]) -> dict[str, Tensor]:
         """See `Op.named`."""
-        count = len(results) - len(self.outputs)
-        names = [*self.outputs, *(f"d_{name}" for name in self._arguments()[:count])]
+        arguments = self.make((1, 1, 1), torch.float32, torch.Generator())
+        names = [*self.outputs, *(f"d_{name}" for name in arguments)]
         return {name: t.detach() for name, t in zip(names, results, strict=True)}
-
-    def _arguments(self) -> list[str]:
-        return list(self.make((1, 1, 1), torch.float32, torch.Generator()))
 
     def calls(self, variant: Variant, inputs: PassInputs) -> dict[str, Callable[[], Call]]:
         """See `Op.calls`."""

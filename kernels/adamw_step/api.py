@@ -37,12 +37,9 @@ def _check_arrays(x: Arrays) -> None:
         if len(shape) != 2 or 0 in shape:
             _refuse("parameters", "[K,P] and not empty", tuple(shape))
     for name, array in x._asdict().items():
+        may_be_half = name == "gradients" and like.dtype == torch.float32
         for t, shape in zip(array, shapes, strict=True):
-            narrow = name == "gradients" and (like.dtype, t.dtype) == (
-                torch.float32,
-                torch.bfloat16,
-            )
-            dtype = t.dtype if narrow else like.dtype
+            dtype = t.dtype if may_be_half and t.dtype == torch.bfloat16 else like.dtype
             _check_tensor(name, t, dtype, (like.shape[0], shape[1]), like.device)
             if t.stride()[1] != 1 and shape[1] > 1:
                 _refuse(name, "of contiguous rows", f"strides {t.stride()}")
