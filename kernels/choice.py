@@ -59,3 +59,20 @@ def choose(op: str, implementations: Mapping[str, T], impl: str, auto: str) -> t
         if name not in ran.split(" + "):
             found[op] = f"{ran} + {name}"
     return name, implementations[name]
+
+
+def choose_pass(
+    op: str, impl: str, device_type: str, dtype: torch.dtype, *, fits: bool = True
+) -> str:
+    """Return the implementation of an op that is one pass over what it is given.
+
+    In a function that is compiled it is the reference, which a compiler makes one pass of. fits:
+    whether the kernel takes the shape. Raises ValueError as `choose`.
+    """
+    known, auto = {"reference": "reference"}, "reference"
+    kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
+    compiling = torch.compiler.is_compiling()
+    if runs_triton(device_type) and dtype in kernels and fits and not compiling:
+        known["triton"] = "triton"
+        auto = auto if INTERPRETED else "triton"
+    return choose(op, known, impl, auto)[0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from geomem.kernels._refusal import refuse
 from geomem.kernels.add_norm import configs, reference
 from geomem.kernels.add_norm.problem import Inputs
-from geomem.kernels.choice import INTERPRETED, choose, runs_triton
+from geomem.kernels.choice import choose_pass
 
 
 class AddNorm(NamedTuple):
@@ -52,16 +52,9 @@ def _check(inputs: Inputs) -> None:
 def implementation(impl: str, device_type: str, dtype: torch.dtype, width: int) -> str:
     """Name of the implementation that `impl` stands for; dtype is that of x.
 
-    In a function that is compiled it is the reference, which a compiler makes one pass of. Raises
-    ValueError with the alternatives for one that cannot run here.
+    Raises ValueError with the alternatives for one that cannot run here.
     """
-    known, auto = {"reference": "reference"}, "reference"
-    kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
-    compiling = torch.compiler.is_compiling()
-    if runs_triton(device_type) and dtype in kernels and width <= configs.WIDEST and not compiling:
-        known["triton"] = "triton"
-        auto = auto if INTERPRETED else "triton"
-    return choose("add_norm", known, impl, auto=auto)[0]
+    return choose_pass("add_norm", impl, device_type, dtype, fits=width <= configs.WIDEST)
 
 
 def add_norm(

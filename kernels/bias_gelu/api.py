@@ -10,7 +10,7 @@ from torch import Tensor
 
 from geomem.kernels._refusal import refuse
 from geomem.kernels.bias_gelu import reference
-from geomem.kernels.choice import INTERPRETED, choose, runs_triton
+from geomem.kernels.choice import choose_pass
 
 _refuse = partial(refuse, "bias_gelu")
 
@@ -30,15 +30,9 @@ def _check(x: Tensor, bias: Tensor) -> None:
 def implementation(impl: str, device_type: str, dtype: torch.dtype) -> str:
     """Name of the implementation that `impl` stands for; dtype is that of x.
 
-    In a function that is compiled it is the reference, which a compiler makes one pass of. Raises
-    ValueError with the alternatives for one that cannot run here.
+    Raises ValueError with the alternatives for one that cannot run here.
     """
-    known, auto = {"reference": "reference"}, "reference"
-    kernels = (torch.bfloat16, torch.float32, *((torch.float64,) if INTERPRETED else ()))
-    if runs_triton(device_type) and dtype in kernels and not torch.compiler.is_compiling():
-        known["triton"] = "triton"
-        auto = auto if INTERPRETED else "triton"
-    return choose("bias_gelu", known, impl, auto=auto)[0]
+    return choose_pass("bias_gelu", impl, device_type, dtype)
 
 
 def bias_gelu(x: Tensor, bias: Tensor, *, impl: str = "auto") -> Tensor:
