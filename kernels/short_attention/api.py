@@ -53,7 +53,7 @@ def implementation(
     with the alternatives for one that cannot run here.
     """
     known = {name: name for name in ("reference", "eager", "sdpa")}
-    auto = "eager" if context <= configs.LONGEST else "sdpa"
+    auto = "eager" if context <= configs.LONGEST and device_type == "cpu" else "sdpa"
     if runs_triton(device_type) and configs.fits(dtype, context, width):
         known["triton"] = "triton"
         auto = auto if INTERPRETED else "triton"
@@ -84,8 +84,8 @@ def short_attention(
     float32, or any under Triton's interpreter; contexts P + T up to 64 and heads up to 128 wide,
     of float32 up to 32 wide for contexts over 32);
     "sdpa", PyTorch's own; "flash", flash-attn (CUDA, half precision, Dh a multiple of 8); or
-    "auto": contexts up to 64 by Triton on a GPU where it can run, else eager, longer ones by
-    flash-attn where it can run, else by PyTorch. Triton and flash-attn repeat to the bit; on a
+    "auto": contexts up to 64 by Triton on a GPU where it can run, and eager on a CPU; all others
+    by flash-attn where it can run, else by PyTorch. Triton and flash-attn repeat to the bit; on a
     GPU PyTorch's does under `torch.use_deterministic_algorithms`.
     Raises ValueError for shapes, dtypes and devices that do not fit and for an impl that cannot
     run here.

@@ -136,9 +136,9 @@ def test_the_choice_has_a_name(monkeypatch):
     monkeypatch.setattr(library, "flash_attention", lambda: None)
     assert chosen("cuda", half, 64, 128) == "triton"
     assert chosen("cuda", single, 32, 128) == "triton"
-    assert chosen("cuda", single, 33, 33) == "eager"  # more registers than there are
+    assert chosen("cuda", single, 33, 33) == "sdpa"  # more registers than there are
     assert chosen("cuda", single, 64, 32) == "triton"
-    assert chosen("cuda", half, 64, 129) == "eager"
+    assert chosen("cuda", half, 64, 129) == "sdpa"
     assert chosen("cuda", half, 65) == "sdpa"
     monkeypatch.setattr(library, "flash_attention", lambda: _flash)
     assert chosen("cuda", half, 64) == "triton"
@@ -148,7 +148,7 @@ def test_the_choice_has_a_name(monkeypatch):
     with pytest.raises(ValueError, match=r"choose one of auto, reference, eager, sdpa, flash$"):
         chosen("cuda", half, 65, impl="triton")
     monkeypatch.setattr(choice, "TRITON", False)
-    assert chosen("cuda", half, 64) == "eager"
+    assert chosen("cuda", half, 64) == "flash"
 
 
 def test_a_pack_learns_of_every_choice():
