@@ -26,7 +26,8 @@ class Interrupted(Exception):
 def _denormals_flushed() -> Iterator[None]:
     """At tiny losses denormal numbers make a CPU step three to four times slower.
 
-    The switch holds for the whole thread, so it is put back: others may need such numbers.
+    The switch holds for the whole thread, so it is put back: others may need such numbers. Threads
+    that it starts have it too, so it comes before the first operation that asks for some.
     """
     torch.set_flush_denormal(True)
     try:
@@ -62,6 +63,7 @@ def train_stack(
     )[0]
 
 
+@_denormals_flushed()
 def train_stacks(
     stacks: Sequence[Sequence[RunConfig]],
     *,
@@ -103,7 +105,7 @@ def train_stacks(
             reported = now
 
     place = trainer.device.type
-    with _denormals_flushed(), fast_products(place) as library, recorded_choices() as chosen:
+    with fast_products(place) as library, recorded_choices() as chosen:
         trainer.train(between)
     chosen["matrix_products"] = library
     parts = _collect(stacks, trainer, keep_parameters)
