@@ -85,11 +85,17 @@ class Gauge:
     def rate(self, runs: Sequence[RunConfig], seconds: float) -> float:
         """Member-steps per second of all workers, each with a stack of these runs.
 
-        Looked at for so many seconds from the first reports on. Raises CannotTrainError,
-        StoppedError, EngineError if a worker does not even start.
+        Looked at for so many seconds from the first reports on; on a GPU twice, as the first time
+        goes into compiling kernels. Raises CannotTrainError, StoppedError, EngineError if a worker
+        does not even start.
         """
         if not self._workers:
             self._start()
+        if self._slots.device != "cpu":
+            self._look(runs, seconds)
+        return self._look(runs, seconds)
+
+    def _look(self, runs: Sequence[RunConfig], seconds: float) -> float:
         tracks = [_Track(worker) for worker in self._workers]
         try:
             with _listening(tracks, self._signal) as selector:

@@ -60,6 +60,16 @@ def test_stacks_grow_until_they_are_no_longer_faster(tuning, fake, tmp_path):
     assert (report.failed, report.interrupted) == ([], None)
 
 
+@pytest.mark.parametrize(("device", "jobs"), [("cpu", 1), ("cuda", 2)])
+def test_what_compiles_kernels_is_not_counted(tuning, fake, tmp_path, device, jobs):
+    starts = tmp_path / "starts"
+    fake(rates=RATES, starts=str(starts))
+    report, _ = tuning(slots=Slots(device, 1, 1, name="here"), stack=2)
+    assert [speed.rate for speed in report.tuning.shapes[0].measured] == [0.01, 0.018]
+    alone = [line for line in starts.read_text().splitlines() if line.split()[0] == "1"]
+    assert len(alone) == jobs
+
+
 def test_nothing_known_is_measured_again(tuning, fake, tmp_path):
     starts = tmp_path / "starts"
     fake(rates=RATES)
