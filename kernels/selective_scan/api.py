@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geomem.kernels._refusal import refuse
 from geomem.kernels.choice import INTERPRETED, choose, runs_triton
-from geomem.kernels.selective_scan.configs import MOST_STATES
+from geomem.kernels.selective_scan import configs
 from geomem.kernels.selective_scan.problem import Inputs, Options
 
 
@@ -64,11 +64,11 @@ def _check_types(x: Inputs, lengths: Tensor | None) -> None:
             _refuse(name, f"on {x.u.device}", f"a tensor on {tensor.device}")
 
 
-def implementations(device_type: str, dtype: torch.dtype, S: int) -> dict[str, str]:
-    """Names of the implementations that can run for tensors of a device, a dtype and S states."""
+def implementations(device_type: str, dtype: torch.dtype) -> dict[str, str]:
+    """Names of the implementations that can run for tensors of a device and a dtype."""
     found = {"reference": "reference", "eager": "eager"}
     kernels = (torch.bfloat16, torch.float32) + ((torch.float64,) if INTERPRETED else ())
-    if runs_triton(device_type) and dtype in kernels and S <= MOST_STATES:
+    if runs_triton(device_type) and dtype in kernels:
         found["triton"] = "triton"
     return found
 
@@ -106,19 +106,22 @@ def selective_scan(
     last_state: whether to return it; for short sequences it is larger than all the rest.
     Gradients go through both results to every tensor but lengths.
     impl: "reference"; "eager", the same made fast for a CPU; "triton" (CUDA tensors, or any under
-    Triton's interpreter; up to 64 states); or "auto": Triton on a GPU where it can run, else eager.
+    Triton's interpreter; more than 64 states in parts of 64); or "auto": Triton on a GPU where it
+    can run, else eager.
     Raises ValueError for shapes, dtypes and devices that do not fit and for an impossible impl.
     Source: Gu, Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
     """
-    from geomem.kernels.selective_scan import op, reference
+    from geomem.kernels.selective_scan import many_states, op, reference
 
     x = Inputs(u, delta, a, b, c, d, z, delta_bias, initial_state)
     _check_shapes(x, lengths)
     _check_types(x, lengths)
-    known = implementations(u.device.type, u.dtype, a.shape[2])
+    known = implementations(u.device.type, u.dtype)
     auto = "triton" if u.is_cuda and "triton" in known else "eager"
     name, _ = choose("selective_scan", known, impl, auto=auto)
     options = Options(lengths, delta_softplus, last_state)
     if name == "reference":
         return reference.selective_scan(x, options)
+    if name == "triton" and a.shape[2] > configs.MOST_STATES:
+        return ScanResult(*many_states.in_parts(x, lambda part: op.call(part, options, name)[:2]))
     return ScanResult(*op.call(x, options, name)[:2])

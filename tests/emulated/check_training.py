@@ -33,6 +33,7 @@ CASES = {
         "train": {"path_batch": 8},
     },
     "mamba": {"model": {"kind": "mamba", "width": 16, "state": 4}, "task": PATHS},
+    "many states": {"model": {"kind": "mamba", "width": 8, "state": 70}, "task": PATHS},
     "feed-forward": {"model": {"kind": "feed_forward"}},
     "recall": {
         "model": {"kind": "recall", "width": 8, "mlp_width": 16},
