@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geomem.train.stack import train_stack
-from geomem.train.stack.learner import TokenLearner
+from geomem.train.stack.learner import GraphLearner, TokenLearner
 from tests.emulated import machine, tensors
 
 PATHS = {"recipe": "mixed", "pauses": 1}
@@ -59,14 +59,15 @@ def _runs(make_run, sections):
 @pytest.mark.parametrize("case", CASES)
 def test_a_gpu_gives_what_a_cpu_gives(make_run, gpu, monkeypatch, case):
     """Graphs of eight steps and single ones are recorded and replayed; nothing in them waits."""
-    before, advance = len(tensors.waits), TokenLearner.advance
+    learner = GraphLearner if case == "node2vec" else TokenLearner
+    before, advance = len(tensors.waits), learner.advance
 
     def watched(self, rates, in_stage):
         seen = len(tensors.waits)
         advance(self, rates, in_stage)
         assert tensors.waits[seen:] == []
 
-    monkeypatch.setattr(TokenLearner, "advance", watched)
+    monkeypatch.setattr(learner, "advance", watched)
     runs = _runs(make_run, CASES[case])
     with gpu:
         found = train_stack(runs, device="cuda", keep_parameters=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from geomem.kernels import member_norm
 from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.batches import tensors_of, with_tensors
+from geomem.train.stack.batches import Part, tensors_of, with_tensors
 from geomem.train.stack.compiled import Program, Repeated
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
@@ -117,35 +117,46 @@ class TokenLearner:
 
 
 class GraphLearner:
-    """Gradient ascent of Node2Vec on the edge examples themselves."""
-
-    at_once = 1
+    """Gradient ascent of Node2Vec on the edge examples; on a GPU as a graph of several steps."""
 
     def __init__(
         self, runs: Sequence[RunConfig], task: InWeightsTask, model: Node2Vec, state: State
     ) -> None:
-        self._model, self._state = model, state
-        self._divergence_loss = Settings(runs, state.active.device).divergence_loss
+        self._model, self._state, device = model, state, state.active.device
+        self._divergence_loss = Settings(runs, device).divergence_loss
+        self._clock = torch.zeros((), dtype=torch.int64, device=device)  # steps done
         self._gradients = {n: torch.zeros_like(t) for n, t in state.arena.trained().items()}
         edges = task.tables.edges  # nodes are their own tokens here, the same for every member
         self._graph = Neighbours.of(edges.source[0], edges.target[0], model.nodes, model.dtype)
+        self._replay, self.at_once = None, 1
+        if device.type != "cpu":
+            self._replay, self.at_once = Replay(self), GRAPH_STEPS
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`; every step is alike."""
+        self._clock.fill_(stage.start + in_stage)
 
-    @torch.no_grad()
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""
+        batches: list[list[Part]] = [[] for _ in rates]
+        if self._replay is not None:
+            self._replay(batches, rates)
+        else:
+            self.each(batches, rates)
+        self._state.step += len(rates)
+
+    @torch.no_grad()
+    def each(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
+        """See `Steps.each`; a batch is empty, as a step is on all examples."""
         for lr in rates:
             self._ascend(lr)
-            self._state.step += 1
+            self._clock.add_(1)
 
     def _ascend(self, lr: Tensor) -> None:
         state, arena = self._state, self._state.arena
         loss = self._model.ascent(arena.params, self._graph, self._gradients)
         norm = self._norm()
-        step = norm.new_full((), state.step, dtype=torch.int64)  # waits for no copy to the device
-        state.note(loss.float(), norm, self._divergence_loss, step)
+        state.note(loss.float(), norm, self._divergence_loss, self._clock)
         for name, table in arena.params.items():
             moved = self._gradients[name] * lr[:, None, None]
             table.add_(moved.masked_fill_(~state.active[:, None, None], 0))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from geomem.train.stack.batches import Part, tensors_of, with_tensors
-from geomem.train.stack.step import Step
 
 GRAPH_STEPS = 8  # steps of one graph; single steps end a block that is no multiple of it
 AHEAD = 2  # calls that the host may be ahead of the device
@@ -47,11 +47,19 @@ class _Warming:
     tensors: list[Tensor]
 
 
-class Replay:
-    """Does what `Step.each` does; after a few calls of one shape, by a graph recorded of it."""
+class Steps(Protocol):
+    """What `Replay` records: steps whose changes, counts included, stand on the device."""
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def each(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
+        """Do one step per batch; rates: [steps, K]."""
+        ...
+
+
+class Replay:
+    """Does what `each` does; after a few calls of one shape, by a graph recorded of it."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
         self._pool = torch.cuda.graph_pool_handle()
         self._side = _side_stream(torch.cuda.current_device())
         self._done: deque[torch.cuda.Event] = deque()
@@ -59,7 +67,7 @@ class Replay:
         self._warming: dict[object, _Warming] = {}
 
     def __call__(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
-        """See `Step.each`."""
+        """See `Steps.each`."""
         tensors = tensors_of(batches)
         shape = (len(rates), *(tuple(t.shape) for t in tensors))
         recorded = self._recorded.get(shape)
@@ -104,13 +112,13 @@ class Replay:
             graph = torch.cuda.CUDAGraph()
             torch.cuda.synchronize()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._side):
-                self._step.each(given, own_rates)
+                self._steps.each(given, own_rates)
             found = self._recorded[shape] = _Recorded(graph, inputs, kept, own_rates)
             return found
         self._warming[shape] = _Warming(before.calls + 1, tensors)
         self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side):  # as capturing will
-            self._step.each(given, own_rates)
+            self._steps.each(given, own_rates)
         torch.cuda.current_stream().wait_stream(self._side)
         return None
 

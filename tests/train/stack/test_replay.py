@@ -169,18 +169,33 @@ CASES = {
 }
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("case", "compiled"), [*((case, False) for case in CASES), ("full", True)])
-def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, case, kind, compiled):
+needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def _graphs_equal_single_steps(runs, monkeypatch, compile=False):
     from geomem.train.stack import learner
 
-    own = {"task": {"recipe": "mixed"}} | CASES[case]
-    own["train"] = {"steps": 59, "eval_every": 25} | own["train"]
-    runs = [make_run(s, model=KINDS[kind], **own) for s in range(3)]
-    graphs = train_stack(runs, device="cuda", compile=compiled).tensors
-    monkeypatch.setattr(learner, "Replay", lambda step: step.each)
-    plain = train_stack(runs, device="cuda", compile=compiled).tensors
+    graphs = train_stack(runs, device="cuda", compile=compile).tensors
+    monkeypatch.setattr(learner, "Replay", lambda steps: steps.each)
+    plain = train_stack(runs, device="cuda", compile=compile).tensors
     for name in ("embedding", "metrics/loss"):
         gap = torch.from_numpy(graphs[name] - plain[name]).norm()
         assert gap <= 1e-3 * torch.from_numpy(plain[name]).norm(), name
+
+
+@needs_a_gpu
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("case", "compiled"), [*((case, False) for case in CASES), ("full", True)])
+def test_a_graph_trains_as_single_steps_do(make_run, monkeypatch, case, kind, compiled):
+    own = {"task": {"recipe": "mixed"}} | CASES[case]
+    own["train"] = {"steps": 59, "eval_every": 25} | own["train"]
+    runs = [make_run(s, model=KINDS[kind], **own) for s in range(3)]
+    _graphs_equal_single_steps(runs, monkeypatch, compiled)
+
+
+@needs_a_gpu
+def test_a_graph_ascends_as_single_steps_do(make_run, monkeypatch):
+    model, optim = {"kind": "node2vec", "width": 4}, {"lr": 0.1, "weight_decay": 0.0}
+    train = {"steps": 59, "eval_every": 25}
+    runs = [make_run(s, model=model, optim=optim, train=train) for s in range(3)]
+    _graphs_equal_single_steps(runs, monkeypatch)
