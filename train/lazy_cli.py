@@ -45,6 +45,7 @@ class LazyGroup(click.Group):
 
 def run(cli: click.Command) -> None:
     """Run a command line; what the user can act on ends with its message and its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not every terminal knows every letter
             stream.reconfigure(errors="backslashreplace")
@@ -68,3 +69,16 @@ def run(cli: click.Command) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
         sys.exit(Exit.DISK)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Where the caller closed stdin, stdout or stderr (`>&-`), put the null device.
+
+    Python has None there, and the next file to be opened, a journal perhaps, would get the number:
+    what a library prints would then go into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: the stream's
+            os.set_inheritable(null, True)
+            setattr(sys, name, os.fdopen(null, mode))

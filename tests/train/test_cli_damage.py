@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import re
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from geomem.train.cli import cli
 from geomem.train.packs import PackError, open_pack
-from geomem.train.sweep.errors import StoreError
+from geomem.train.sweep.errors import LostPacksError, StoreError
 from geomem.train.sweep.store import open_committed
 from tests import calls
 
@@ -42,6 +44,16 @@ def test_a_sweep_without_its_name_is_damaged(copy):
         call("status", copy.out)
 
 
+def test_a_sweep_that_lost_its_description_is_told_so(copy):
+    copy.folder.about.unlink()
+    with pytest.raises(StoreError, match=r"sweep\.json: missing; 'sweep' with the grid and the"):
+        call("verify", copy.out)
+    assert call("status", copy.out).startswith("unnamed  ")
+    copy.write_grid(seeds="0-3", rates="1e-2, 1e-3", stack=2)
+    copy.run()
+    assert "all as they were committed" in call("verify", copy.out)
+
+
 def test_verify_looks_at_every_file_of_the_sweep(copy):
     copy.folder.graphs.mkdir()
     good = copy.folder.graphs / hashlib.sha256(b"a b\n").hexdigest()
@@ -69,6 +81,8 @@ class TestDamage:
             data[data.index(b"diverged")] ^= 1
         elif kind == "payload":
             data[-1] ^= 1
+        elif kind == "empty":
+            data.clear()
         elif kind == "truncated":
             del data[-10:]
         elif kind == "zero tail":
@@ -103,6 +117,38 @@ class TestDamage:
         assert copy.tensors() == expected
         assert "all as they were committed" in call("verify", copy.out)
         assert (copy.folder.packs / f"{name}.damaged").exists() == (kind != "missing")
+
+    @pytest.mark.parametrize(
+        ("kind", "told"),
+        [
+            ("missing", "No such file or directory"),
+            ("empty", r"0 bytes, [\d,]+ were committed"),
+            ("truncated", r"[\d,]+ bytes, [\d,]+ were committed"),
+        ],
+    )
+    def test_status_and_sweep_see_what_is_gone(self, copy, kind, told):
+        name, remedy = self.damage(copy, kind), f"geomem-train verify {copy.out} --repair"
+        text = call("status", copy.out, code=5)
+        assert re.search(rf"1 pack unusable:\n .*packs/{name}: {told}\n", text)
+        assert remedy in text
+        found = json.loads(call("status", copy.out, "--json", code=5))
+        assert [Path(loss["pack"]).name for loss in found["damaged"]] == [name]
+        assert re.fullmatch(told, found["damaged"][0]["problem"])
+        assert found["next"] == remedy
+        with pytest.raises(LostPacksError, match=rf"packs/{name}: {told}(\n|$)") as info:
+            copy.run()
+        assert info.value.exit_code == 5
+        assert remedy in info.value.__notes__[0]
+        call("verify", copy.out, "--repair")
+        assert remedy not in call("status", copy.out)
+
+    def test_what_cannot_be_looked_at_is_not_lost(self, copy):
+        path = self.pack(copy).path
+        path.unlink()
+        path.symlink_to(path.name)
+        found = json.loads(call("status", copy.out, "--json", code=5))
+        assert found["damaged"][0]["problem"] == "Too many levels of symbolic links"
+        assert found["next"] is None
 
     def test_a_tensor_names_the_remedy(self, copy):
         self.damage(copy, "payload")

@@ -154,7 +154,7 @@ def test_a_broken_edge_list_is_named(cli, grid, tmp_path):
 @pytest.mark.parametrize("name", shipped_grids())
 def test_shipped_grids_plan_without_a_warning(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("geomem.train.sweep.slots._cpu_memory", lambda: 140 * 2**30)  # an H200's
+    monkeypatch.setattr("geomem.train.sweep.slots.cpu_memory", lambda: 140 * 2**30)  # an H200's
     by_name = CliRunner().invoke(group, ["plan", name], catch_exceptions=False)
     assert (by_name.exit_code, by_name.stderr) == (0, "")
     path = str(shipped_grids()[name])

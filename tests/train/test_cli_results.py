@@ -15,9 +15,9 @@ from pyarrow import parquet
 
 from geomem.train.cli import cli
 from geomem.train.sweep.errors import UsageError
-from geomem.train.sweep.results import final_metrics, flatten, varying
+from geomem.train.sweep.results import Row, as_records, final_metrics, flatten, varying
 from geomem.train.sweep.store import open_committed
-from geomem.train.sweep.table import shown
+from geomem.train.sweep.table import print_table, shown
 from geomem.train.sweep.words import duration, number, printable, size
 from tests import calls
 
@@ -116,10 +116,48 @@ def test_flatten_and_varying():
         "a.d": None,
         "e": 0,
     }
-    from geomem.train.sweep.results import Row
-
     rows = [Row("", "done", 1, {"x": 1, "y": 1}, {}), Row("", "done", 1, {"x": 1, "z": 0}, {})]
     assert varying(rows) == ["y", "z"]
+
+
+def _file_row(folder, name, digest, **more):
+    fields = {"graph.path": f"/data/{folder}/{name}", "graph.sha256": 8 * digest} | more
+    return Row("", "done", 1, fields, {"loss": 1.0})
+
+
+A, B = "0123abcd", "0123abce"
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "cells"),
+    [
+        # another field tells the files apart
+        ([_file_row("x", "a", A, width=1), _file_row("x", "b", B, width=2)], ["width"], ["1", "2"]),
+        ([_file_row("x", "a", A), _file_row("x", "b", B)], ["path"], ["a", "b"]),
+        ([_file_row("x/y", "a", A), _file_row("z", "a", B)], ["path"], ["x/y/a", "z/a"]),
+        ([_file_row("x", "a", A), _file_row("x", "a", B)], ["sha256"], [A, B]),
+        ([_file_row("x", "a", A), _file_row("x", "a", A)], [], []),
+    ],
+)
+def test_files_of_graphs_are_columns_only_where_nothing_else_tells(capsys, rows, columns, cells):
+    print_table(rows)
+    head, _, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == [*columns, "runs", "done", "loss"]
+    assert [line.split()[0] for line in lines if columns] == cells
+    assert {"graph.path", "graph.sha256"} < set(as_records(rows)[0])
+
+
+def test_digests_that_begin_alike_are_shown_whole(capsys):
+    one, other = (_file_row("x", "a", A) for _ in "ab")
+    other.fields["graph.sha256"] = A + 7 * B
+    print_table([one, other])
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == [8 * A, A + 7 * B]
+
+
+def test_a_table_of_no_run(capsys):
+    print_table([])
+    assert capsys.readouterr().out.split()[:2] == ["runs", "done"]
 
 
 def test_values_in_a_table():
@@ -140,4 +178,5 @@ def test_words():
         *("0.0 s", "1 min 0 s", "1 min 1 s", "1 h 0 min", "1 d 1 h"),
     ]
     assert [size(n) for n in (999, 1000, 12_345_678)] == ["999 B", "1 kB", "12.3 MB"]
+    assert [size(10**n) for n in (15, 19)] == ["1 PB", "10 EB"]
     assert printable("a\x1b[2Jb\u202e\nc") == "a�[2Jb�\nc"

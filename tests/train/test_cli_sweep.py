@@ -213,6 +213,22 @@ def test_a_reader_that_leaves(sweep):
         assert process.returncode in (0, 1)
 
 
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_closed_streams(place, sweep, closed):
+    short = ("--set", "train.steps=5", "--set", "seeds=0", "--quiet")
+    for words in (
+        ("sweep", "grid.yaml", "--out", f"closed{len(closed)}", *short),
+        ("plan", "grid.yaml"),
+        ("status", sweep),
+        ("results", sweep),
+    ):
+        shell = ["sh", "-c", f'exec "$0" "$@" {closed}', TRAIN, *map(str, words)]
+        done = subprocess.run(shell, cwd=place, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert train("verify", f"closed{len(closed)}", cwd=place).returncode == 0
+
+
 def test_a_terminal_sees_a_bar(place):
     words = "sweep grid.yaml --out seen --set train.steps=300"
     command = ["script", "-qec", f"{TRAIN} {words}", os.devnull]

@@ -1,5 +1,6 @@
 """How a command line ends: with which code, and what it says."""
 
+import subprocess
 import sys
 
 import click
@@ -46,3 +47,32 @@ def test_how_it_ends(monkeypatch, capsys, words, code, said):
     out, err = capsys.readouterr()
     assert said in err if said else err == ""
     assert out == ("done\n" if words == ["done"] else "")
+
+
+_SPEAKS = """
+import os, sys, click
+from geomem.train.lazy_cli import run
+
+@click.command()
+@click.argument("kept")
+def speaks(kept):
+    file = os.open(kept, os.O_WRONLY | os.O_CREAT)
+    for number in (1, 2):
+        os.write(number, b"a library's noise")
+    click.echo("result")
+    click.echo("note", err=True)
+    print("remark", file=sys.stderr, flush=True)
+    os.write(file, b"kept")
+
+run(speaks)
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_swallow_what_goes_to_them(tmp_path, closed):
+    kept = tmp_path / "kept"
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", _SPEAKS, str(kept)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert kept.read_bytes() == b"kept"

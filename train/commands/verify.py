@@ -29,9 +29,9 @@ def command(directory: Path, repair: bool) -> None:
       geomem-train verify sweeps/first
       geomem-train verify sweeps/first --repair
     """
+    from geomem.train.sweep.about import read_about
     from geomem.train.sweep.folder import Folder
     from geomem.train.sweep.graph_copies import check_graphs
-    from geomem.train.sweep.opening import read_about
     from geomem.train.sweep.planfile import check_plan
     from geomem.train.sweep.state import read_state, require_plan
     from geomem.train.sweep.store import find_damage, uncommitted

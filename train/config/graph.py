@@ -92,6 +92,17 @@ class Grid(_Sized):
     columns: int = Field(ge=1, le=MAX_NODES)
     """Columns of the lattice."""
 
+    @model_validator(mode="after")
+    def _has_an_edge(self) -> "Grid":
+        if self.rows == self.columns == 1:
+            raise PydanticCustomError(
+                "edges",
+                "1 row of 1 column is one node, without an edge to memorise; "
+                "take 2 or more rows or columns",
+                {"field": "rows"},
+            )
+        return self
+
     @property
     def node_count(self) -> int:
         return self.rows * self.columns

@@ -25,6 +25,15 @@ def _warms_up_to_the_end(run: RunConfig) -> bool:
     return run.optim.warmup_steps >= run.train.steps
 
 
+def _trains_edges_alone(run: RunConfig) -> bool:
+    return isinstance(run.task, InWeights) and run.task.recipe == "edges_only"
+
+
+def _stops_by_paths(run: RunConfig) -> bool:
+    rule = run.train.stop_when
+    return rule is not None and rule.metric not in ("edge_accuracy", "edge_recovery")
+
+
 _OF_PATHS = (
     *("target", "reverse_paths", "teacherless", "pauses", "start_node"),
     *("test_fraction", "split"),
@@ -33,8 +42,13 @@ _OF_PATHS = (
 _RULES = (
     _Rule(
         "task.recipe is edges_only",
-        lambda run: isinstance(run.task, InWeights) and run.task.recipe == "edges_only",
+        _trains_edges_alone,
         (*(f"task.{name}" for name in _OF_PATHS), "train.path_batch"),
+    ),
+    _Rule(
+        "task.recipe is edges_only, which has the metrics edge_accuracy and edge_recovery alone",
+        lambda run: _trains_edges_alone(run) and _stops_by_paths(run),
+        ("train.stop_when",),
     ),
     _Rule(
         "graph.kind is path_star",  # whose leaves have a subtree each

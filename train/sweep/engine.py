@@ -104,7 +104,8 @@ class Engine:
         assert slot.job
         resumed = self._folder.checkpoint(slot.job[0].stack).exists()
         steps = sum(self._board.steps(group) for group in slot.job)
-        self._tally.began(slot.number, len(slot.job), steps, resumed)
+        fresh = slot.worker is None
+        self._tally.began(slot.number, len(slot.job), steps, resumed, fresh)
         if slot.worker is None:
             environment = self._means.slots.environment(slot.number)
             slot.worker = Worker(self._means.command, environment, slot.log)

@@ -27,6 +27,12 @@ class StoreError(GeomemError):
         super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
 
 
+class LostPacksError(GeomemError):
+    """Committed packs that are gone or not of their size: their runs are not done after all."""
+
+    exit_code = Exit.DAMAGED
+
+
 class FolderError(GeomemError):
     """A place that cannot be written to: a link, a file in the way, no permission, no space."""
 

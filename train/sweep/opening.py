@@ -1,27 +1,25 @@
 """Opening a sweep directory to drive it: locks, the plan, and what a changed grid means for it."""
 
 import contextlib
-import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from geomem.train.canonical import canonical_json
 from geomem.train.config import RunConfig, run_id
 from geomem.train.config.graph import file_fields
-from geomem.train.packs import atomic_write, geomem_version
-from geomem.train.sweep.errors import InUseError, StoreError
+from geomem.train.packs import atomic_write
+from geomem.train.sweep.about import new_about, write_about
+from geomem.train.sweep.errors import InUseError
 from geomem.train.sweep.events import Group, Queued
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.graph_copies import keep_graphs
-from geomem.train.sweep.journal import Journal
+from geomem.train.sweep.journal import Journal, read_events
 from geomem.train.sweep.lock import Shard, Sign, drive, holders, planning
 from geomem.train.sweep.plan import Stack
-from geomem.train.sweep.planfile import Line, write_plan
-from geomem.train.sweep.state import State, read_state
+from geomem.train.sweep.planfile import Line, read_plan, write_plan
+from geomem.train.sweep.state import State
+from geomem.train.sweep.store import require_packs
 
-FORMAT = 1
 Planner = Callable[[Sequence[RunConfig], int], list[Stack]]
 """Divides runs into stacks; the number is the attempt."""
 
@@ -67,44 +65,72 @@ class Sweep:
 def open_sweep(folder: Folder, request: Request, plan: Planner) -> Iterator[Sweep]:
     """Lock the directory, write or update its plan, and queue what is to be trained again.
 
-    Raises InUseError, FolderError, DiskError, StoreError.
+    Raises InUseError, FolderError, DiskError, StoreError, LostPacksError.
     """
     folder.prepare()
     shard = request.shard
     writer = shard.name if shard else "main"
-    with drive(folder.journal, shard) as sign:
-        if shard is None:
-            folder.clean()
-        with contextlib.closing(Journal(folder.journal / f"{writer}.jsonl")) as journal:
-            with planning(folder.journal):
-                state, notes = _update(folder, request, plan, journal, writer)
-            groups = [g for g in state.pending if not shard or _is_own(state, g, shard)]
-            yield Sweep(folder, state, journal, groups, shard, sign, notes)
+    with drive(folder.journal, shard) as sign, contextlib.ExitStack() as stack:
+        with planning(folder.journal):
+            change = _compare(folder, request, plan, writer)
+            if shard is None:
+                folder.clean()
+            journal = Journal(folder.journal / f"{writer}.jsonl")
+            stack.callback(journal.close)
+            state = _update(folder, request, plan, journal, change)
+        groups = [g for g in state.pending if not shard or _is_own(state, g, shard)]
+        yield Sweep(folder, state, journal, groups, shard, sign, change.notes)
+
+
+def own_runs(state: State, shard: Shard | None) -> list[str]:
+    """The runs of the grid that a shard answers for; without one, all of them."""
+    if shard is None:
+        return state.runs
+    groups = state.groups
+    return [run for run in state.runs if _is_own(state, groups[state.stack_of[run]], shard)]
 
 
 def _is_own(state: State, group: Group, shard: Shard) -> bool:
     return state.owner(group, shard.count) == shard.index
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What a request makes of a directory: contents of sweep.json, the old state, the new plan."""
+
+    about: dict[str, object]
+    old: State
+    lines: list[Line]
+    notes: tuple[str, ...] = ()
+
+
+def _compare(folder: Folder, request: Request, plan: Planner, writer: str) -> _Change:
+    """Everything that can be refused is refused here, where nothing is written yet."""
+    about = new_about(folder, request.grid.name, request.source, request.sets)
+    old = State(read_plan(folder.plan), read_events(folder.journal))
+    lines = merge_plan(old.lines, {run_id(run): run for run in request.grid.runs}, plan)
+    state = State(lines, old.events)
+    require_packs(folder, state, own_runs(state, request.shard))
+    if lines == old.lines or not old.lines:
+        return _Change(about, old, lines)
+    _refuse_neighbours(folder, writer)
+    return _Change(about, old, lines, (_describe_change(old, lines),))
+
+
 def _update(
-    folder: Folder, request: Request, plan: Planner, journal: Journal, writer: str
-) -> tuple[State, tuple[str, ...]]:
-    _write_about(folder, request)
-    old = read_state(folder)
-    runs = {run_id(run): run for run in request.grid.runs}
-    lines = merge_plan(old.lines, runs, plan)
-    notes: list[str] = []
-    if lines != old.lines:
-        if old.lines:
-            _refuse_neighbours(folder, writer)
-            notes.append(_describe_change(old, lines))
-        write_plan(folder.plan, lines)
+    folder: Folder, request: Request, plan: Planner, journal: Journal, change: _Change
+) -> State:
+    # First the files of graphs, one of which may have changed: also that leaves the sweep as it is.
     keep_graphs(folder.graphs, request.grid.files)
+    write_about(folder, change.about)
+    if change.lines != change.old.lines:
+        write_plan(folder.plan, change.lines)
     grid = request.grid.text.encode()
     if not folder.grid.exists() or folder.grid.read_bytes() != grid:
         atomic_write(folder.grid, grid)
-    lines = _with_present_paths(lines, runs)
-    state = State(lines, old.events)
+    runs = {run_id(run): run for run in request.grid.runs}
+    lines = _with_present_paths(change.lines, runs)
+    state = State(lines, change.old.events)
     for why, torn in (("the grid changed", broken_up(state)), _to_retry(state, request)):
         if torn:
             stacks = plan([runs[run] for run in torn], state.next_attempt(torn))
@@ -115,7 +141,7 @@ def _update(
             for stack in {state.stack_of[run] for run in torn} - set(state.commits):
                 folder.forget(stack)
             state = State(lines, [*state.events, event])
-    return state, tuple(notes)
+    return state
 
 
 def merge_plan(old: Sequence[Line], runs: dict[str, RunConfig], plan: Planner) -> list[Line]:
@@ -158,11 +184,8 @@ def broken_up(state: State) -> list[str]:
 
 
 def _to_retry(state: State, request: Request) -> tuple[str, list[str]]:
-    shard = request.shard
-    found = [run for run in state.runs if state.status(run) in request.retry]
-    if shard:
-        groups = state.groups
-        found = [run for run in found if _is_own(state, groups[state.stack_of[run]], shard)]
+    runs = own_runs(state, request.shard)
+    found = [run for run in runs if state.status(run) in request.retry]
     return "retry " + " and ".join(request.retry), found
 
 
@@ -181,37 +204,3 @@ def _describe_change(old: State, lines: Sequence[Line]) -> str:
         more = ", ..." if len(orphaned) > 5 else ""
         text += f", {len(orphaned):,} orphaned ({shown}{more}): not trained, nothing is deleted"
     return text
-
-
-def _write_about(folder: Folder, request: Request) -> None:
-    about = {
-        "format": FORMAT,
-        "geomem": geomem_version(),
-        "name": request.grid.name,
-        "grid": request.source,
-        "set": list(request.sets),
-    }
-    old = read_about(folder) if folder.about.exists() else {}
-    about["created"] = old.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-    if about != old:
-        atomic_write(folder.about, (canonical_json(about) + "\n").encode())
-
-
-def read_about(folder: Folder) -> dict[str, object]:
-    """The contents of sweep.json. Raises StoreError, also for a newer format."""
-    try:
-        about = json.loads(folder.about.read_bytes())
-        newer = about["format"] > FORMAT
-        if not newer and not isinstance(about["name"], str):
-            raise TypeError("name")
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise StoreError(
-            folder.about, "damaged; delete it, and the next 'sweep' writes it again"
-        ) from error
-    if newer:
-        raise StoreError(
-            folder.about,
-            f"format {about['format']} of geomem {about.get('geomem')}, this one knows {FORMAT}",
-        )
-    found: dict[str, object] = about
-    return found

@@ -10,7 +10,7 @@ from geomem.train.config.execution import Execution
 from geomem.train.config.run import RunConfig
 from geomem.train.config.words import show_path
 from geomem.train.sweep.plan import stack_key
-from geomem.train.sweep.size import CHUNK_BYTES, member_bytes
+from geomem.train.sweep.shortage import run_bytes
 from geomem.train.sweep.sizing import Sizing, room_of
 from geomem.train.sweep.slots import Slots
 from geomem.train.sweep.tuning import FASTEST, Shape, Tuning, device_name, read_tuning, tuned
@@ -43,7 +43,7 @@ def _too_large(runs: Sequence[RunConfig], slots: Slots) -> tuple[str, ...]:
     for run in runs:  # of a grid share their sections
         key = tuple(map(id, (run.graph, run.model, run.task, run.train)))
         alike.setdefault(key, []).append(run)
-    needed = [(CHUNK_BYTES + member_bytes(group[0]), len(group)) for group in alike.values()]
+    needed = [(run_bytes(group[0]), len(group)) for group in alike.values()]
     large = [(count, of) for count, of in needed if count > slots.memory]
     if not large:
         return ()

@@ -113,7 +113,8 @@ def _head(tally: Tally) -> str:
 def _details(tally: Tally) -> str:
     parts = [f"stacks {tally.stacks_over}/{tally.stacks}, {tally.flying} in training"]
     parts += [f"{tally.counts[s]:,} {s}" for s in ("diverged", "failed") if tally.counts[s]]
-    parts.append(f"{number(tally.rate)} member-steps/s")
+    if (rate := tally.rate) is not None:
+        parts.append(f"{number(rate)} member-steps/s")
     if tally.loss is not None:
         parts.append(f"median loss {tally.loss:.4g}")
     return " · ".join(parts)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from geomem.train.config.graph import EdgeList, Text
 from geomem.train.packs import Pack
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.state import State, Status, require_plan
@@ -15,6 +16,10 @@ from geomem.train.sweep.store import current_packs
 
 Value = str | int | float | bool | None
 PREFIX = "metrics/"
+_FILES = [pair for graph in (EdgeList, Text) for pair in graph.FILES.items()]
+PLACES = tuple(f"graph.{place}" for place, _ in _FILES)
+DIGESTS = tuple(f"graph.{digest}" for _, digest in _FILES)
+"""Fields that say where the files of graphs are, and what is in them."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,21 @@ def varying(rows: Sequence[Row]) -> list[str]:
 
 
 def telling(rows: Sequence[Row]) -> list[str]:
-    """The varying fields, less the seed and those that the kind of their section decides."""
-    return [name for name in varying(rows) if name != "seed" and _tells(name, rows)]
+    """The varying fields, less the seed and those that the kind of their section decides.
+
+    Of digests and places of files, which are long, those alone that no other field tells apart.
+    """
+    found = [name for name in varying(rows) if name != "seed" and _tells(name, rows)]
+    for name in (*DIGESTS, *PLACES):
+        others = [other for other in found if other != name]
+        if name in found and _kinds(others, rows) == _kinds(found, rows):
+            found = others
+    return found
+
+
+def _kinds(fields: Sequence[str], rows: Sequence[Row]) -> int:
+    """How many rows these fields tell apart."""
+    return len({tuple(row.fields.get(name) for name in fields) for row in rows})
 
 
 def _tells(name: str, rows: Sequence[Row]) -> bool:

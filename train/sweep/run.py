@@ -10,7 +10,7 @@ from geomem.train.sweep.board import Board, Job
 from geomem.train.sweep.engine import WORKER, Engine, Means
 from geomem.train.sweep.events import Group
 from geomem.train.sweep.folder import Folder
-from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep
+from geomem.train.sweep.opening import Planner, Request, Sweep, open_sweep, own_runs
 from geomem.train.sweep.outlook import look_ahead
 from geomem.train.sweep.plan import Stack, plan_stacks
 from geomem.train.sweep.progress import Told, display, say
@@ -26,6 +26,7 @@ from geomem.train.sweep.summary import (
     describe_speed,
     exit_code,
     group_failures,
+    none_fits,
 )
 from geomem.train.sweep.tally import Tally
 from geomem.train.sweep.words import plural
@@ -71,7 +72,7 @@ def planner(means: Means, request: Request) -> Planner:
 def _drive(sweep: Sweep, means: Means, signal: Interruption, again: str, quiet: bool) -> int:
     for note in sweep.notes:
         say(note)
-    state, mine = sweep.state, _own_runs(sweep)
+    state, mine = sweep.state, own_runs(sweep.state, sweep.shard)
     if not sweep.groups:
         say(f"{sweep.folder.root} is finished already, nothing to train")
         if means.execution.parameters and not _keeps_parameters(sweep):
@@ -126,16 +127,8 @@ def _candidate(state: State, group: Group) -> Candidate:
     return Candidate(run, len(configs), steps, group.attempt)
 
 
-def _own_runs(sweep: Sweep) -> list[str]:
-    state, shard = sweep.state, sweep.shard
-    if shard is None:
-        return state.runs
-    owner = {run: state.owner(state.groups[state.stack_of[run]], shard.count) for run in state.runs}
-    return [run for run in state.runs if owner[run] == shard.index]
-
-
 def _plan_line(sweep: Sweep, means: Means) -> str:
-    counts = sweep.state.count(_own_runs(sweep))
+    counts = sweep.state.count(own_runs(sweep.state, sweep.shard))
     done = counts.total() - counts["pending"]
     resumed = f", {done:,} of them done before" if done else ""
     used = min(means.slots.count, len(sweep.groups))
@@ -146,11 +139,14 @@ def _plan_line(sweep: Sweep, means: Means) -> str:
 
 def _finish(folder: Folder, state: State, runs: Sequence[str], again: str) -> int:
     counts = state.count(runs)
-    for line in describe_failures(group_failures(state, runs)):
+    causes = group_failures(state, runs)
+    for line in describe_failures(causes):
         say(line)
     say(describe_counts(counts))
     say(describe_packs(state, folder))
     say(f"See the measures:\n  {shlex.join(['geomem-train', 'results', str(folder.root)])}")
     if counts["failed"]:
-        say(f"Try what failed again:\n  {again} --retry failed")
+        hopeless = "They would fail again here; where there is more memory"
+        why = hopeless if none_fits(causes) else "Try what failed again"
+        say(f"{why}:\n  {again} --retry failed")
     return exit_code(counts)

@@ -68,7 +68,7 @@ def resolve_slots(execution: Execution) -> Slots:
     room = len(found) if found else max(1, cores() // threads)
     count = room if execution.workers == "auto" else execution.workers
     if not found:
-        return Slots("cpu", count, threads, name=_cpu_name(), memory=_cpu_memory())
+        return Slots("cpu", count, threads, name=_cpu_name(), memory=cpu_memory())
     names = dict.fromkeys(gpu.name for gpu in found.values())
     memory = min(gpu.memory for gpu in found.values())
     return Slots("cuda", count, threads, tuple(found), " and ".join(names), memory)
@@ -91,7 +91,8 @@ def _gpus() -> dict[str, _Gpu]:
     return dict(zip(visible or map(str, range(len(gpus))), gpus, strict=False))
 
 
-def _cpu_memory() -> int:
+def cpu_memory() -> int:
+    """Bytes of the machine; 0 if not known."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):

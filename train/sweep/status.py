@@ -7,18 +7,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from geomem.train.packs import PackError
+from geomem.train.sweep.about import read_about
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.lock import Holder, holders
-from geomem.train.sweep.opening import read_about
 from geomem.train.sweep.state import STATUSES, State, Status, read_state, require_plan
+from geomem.train.sweep.store import describe_losses, find_losses, repair_command
 from geomem.train.sweep.summary import Cause, describe_counts, describe_failures, group_failures
 from geomem.train.sweep.words import duration, plural, printable, size
 
 
 def read_status(folder: Folder) -> dict[str, Any]:
-    """Everything that `status` tells, as plain values. Raises UsageError, StoreError."""
+    """Everything that `status` tells, as plain values. Raises UsageError, StoreError.
+
+    `damaged` names packs that are gone or cut short; what is inside them is not looked at.
+    """
     state = read_state(folder)
     require_plan(folder, state)
+    losses = find_losses(folder, state, state.runs)
     counts, drivers = state.count(state.runs), holders(folder.journal)
     return {
         "name": read_about(folder)["name"] if folder.about.exists() else None,
@@ -29,10 +35,11 @@ def read_status(folder: Folder) -> dict[str, Any]:
             "count": len(state.commits),
             "bytes": sum(commit.size for commit in state.commits.values()),
         },
+        "damaged": [{"pack": str(loss.path), "problem": loss.problem} for loss in losses],
         "failures": [asdict(cause) for cause in group_failures(state, state.runs)],
         "orphaned": state.orphans,
         "drivers": [asdict(holder) for holder in drivers],
-        "next": _next(folder, counts),
+        "next": _next(folder, counts, losses),
     }
 
 
@@ -50,7 +57,9 @@ def _stacks(state: State, drivers: Sequence[Holder]) -> dict[str, int]:
     }
 
 
-def _next(folder: Folder, counts: Counter[Status]) -> str | None:
+def _next(folder: Folder, counts: Counter[Status], losses: Sequence[PackError]) -> str | None:
+    if losses:
+        return repair_command(folder) if any(loss.lost for loss in losses) else None
     if counts["pending"]:
         return next_command(folder)
     return f"{next_command(folder)} --retry failed" if counts["failed"] else None
@@ -76,12 +85,17 @@ def render_status(found: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{n} {words.get(what, what)}" for what, n in stacks.items() if n)
     lines.append(f"  {plural(sum(stacks.values()), 'stack')}: {shown or 'none'}")
     lines.append(f"  {plural(packs['count'], 'pack')}, {size(packs['bytes'])}")
+    if damaged := [f"{loss['pack']}: {loss['problem']}" for loss in found["damaged"]]:
+        lines.append("  " + "\n    ".join(describe_losses(damaged)))
     causes = [Cause(**failure) for failure in found["failures"]]
     lines += [f"  {line}" for line in describe_failures(causes)]
     if orphaned := len(found["orphaned"]):
         lines.append(f"  {plural(orphaned, 'orphaned run')}: no longer in the grid, kept")
     lines += [f"  at work: {_describe_driver(driver)}" for driver in found["drivers"]]
-    if found["next"] and not found["drivers"]:
+    if found["next"] and damaged:
+        when = "once nobody is at work" if found["drivers"] else "nobody is at work"
+        lines.append(f"  {when}; to queue the runs of those packs again:\n    {found['next']}")
+    elif found["next"] and not found["drivers"]:
         lines.append(f"  nobody is at work; to go on:\n    {found['next']}")
     return "\n".join(lines)
 

@@ -1,17 +1,23 @@
 """Committed packs: opened against the journal, verified, and put aside when damaged."""
 
 import os
-from collections.abc import Iterator
+import shlex
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geomem.train.packs import DiskError, Pack, PackError, open_pack
 from geomem.train.packs.atomic import sync_folder
 from geomem.train.packs.errors import packs_of
+from geomem.train.sweep.errors import LostPacksError
 from geomem.train.sweep.events import Committed, Damaged
 from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.journal import Journal
 from geomem.train.sweep.state import State
+from geomem.train.sweep.words import plural
+
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,49 @@ def current_packs(folder: Folder, state: State) -> Iterator[tuple[Pack, list[tup
             wanted.setdefault(result.commit.stack, []).append((result.member, run))
     for stack, members in wanted.items():
         yield open_committed(folder, state.commits[stack]), members
+
+
+def find_losses(folder: Folder, state: State, runs: Iterable[str]) -> list[PackError]:
+    """What is wrong with packs of these runs as far as a look tells, without opening them."""
+    results = (state.results.get(run) for run in runs)
+    commits = {result.commit.pack: result.commit for result in results if result}
+    return [loss for commit in commits.values() if (loss := _loss(folder, commit))]
+
+
+def _loss(folder: Folder, commit: Committed) -> PackError | None:
+    path = folder.packs / commit.pack
+    try:
+        found = path.stat()
+    except OSError as error:
+        # What cannot be looked at, as without permission, is not lost.
+        lost = isinstance(error, FileNotFoundError)
+        return PackError(path, error.strerror or str(error), lost=lost)
+    if not stat.S_ISREG(found.st_mode):
+        return PackError(path, "not a regular file")
+    if found.st_size != commit.size:
+        return PackError(path, f"{found.st_size:,} bytes, {commit.size:,} were committed")
+    return None
+
+
+def require_packs(folder: Folder, state: State, runs: Iterable[str]) -> None:
+    """Raise LostPacksError, with the remedy, if packs of these runs are gone or cut short."""
+    if losses := find_losses(folder, state, runs):
+        error = LostPacksError("\n  ".join(describe_losses(list(map(str, losses)))))
+        if any(loss.lost for loss in losses):
+            error.add_note(f"Queue their runs again:\n  {repair_command(folder)}")
+        raise error
+
+
+def describe_losses(losses: Sequence[str]) -> list[str]:
+    """A heading, and one line per pack; of many only the first."""
+    more = len(losses) - _NAMED
+    rest = [f"and {plural(more, 'other')}"] if more > 0 else []
+    return [f"{plural(len(losses), 'pack')} unusable:", *losses[:_NAMED], *rest]
+
+
+def repair_command(folder: Folder) -> str:
+    """The command that queues the runs of damaged packs again, from any folder."""
+    return shlex.join(["geomem-train", "verify", str(folder.root.absolute()), "--repair"])
 
 
 def find_damage(folder: Folder, state: State) -> Iterator[Damage]:

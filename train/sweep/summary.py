@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from geomem.train.errors import Exit
 from geomem.train.sweep.folder import Folder
+from geomem.train.sweep.shortage import NEVER_FITS
 from geomem.train.sweep.slots import Slots
 from geomem.train.sweep.state import STATUSES, State, Status
 from geomem.train.sweep.tally import Tally
@@ -47,6 +48,11 @@ def group_failures(state: State, runs: Sequence[str]) -> list[Cause]:
         causes[event.cause] += count
         logs.setdefault(event.cause, event.log)
     return [Cause(cause, count, logs[cause]) for cause, count in causes.most_common()]
+
+
+def none_fits(causes: Sequence[Cause]) -> bool:
+    """Whether there are failures and each is of a run that this machine's memory cannot hold."""
+    return bool(causes) and all(NEVER_FITS in cause.cause for cause in causes)
 
 
 def describe_failures(causes: Sequence[Cause]) -> list[str]:

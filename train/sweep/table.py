@@ -1,17 +1,20 @@
 """Results on the terminal: one line per configuration, seeds taken together."""
 
+import os
 import re
 import statistics
 from collections.abc import Callable, Sequence
 
 from geomem.train.sweep.cells import print_cells
-from geomem.train.sweep.results import Row, Value, in_order, telling
+from geomem.train.sweep.results import DIGESTS, PLACES, Row, Value, in_order, telling
 from geomem.train.sweep.state import STATUSES
 
 HEADLINES = (
     *("exact_match", "first_hop", "edge_recovery", "edge_loss"),
     *("accuracy", "held_out_accuracy", "step_accuracy", "loss"),
 )
+DIGITS = 8
+"""Of a digest, that a table shows where they tell its values apart."""
 _POSITION = re.compile(r"\.\d+$")
 
 
@@ -38,11 +41,13 @@ def print_table(
     metrics = [name for name in headlines if name in measured] or measured
     statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
     lines = []
-    for values, members in by_configuration(rows, fields).items():
+    groups = by_configuration(rows, fields)
+    columns = [_column(name, [key[at] for key in groups]) for at, name in enumerate(fields)]
+    for at, members in enumerate(groups.values()):
+        cells = [column[at] for column in columns]
         counts = [sum(row.status == s for row in members) for s in statuses]
         done = [_without_positions(row) for row in members if row.status == "done"]
         spreads = [show([m[name] for m in done if name in m]) for name in metrics]
-        cells = [shown(value) for value in values]
         lines.append([*cells, str(len(members)), *map(str, counts), *spreads])
     names = [short(name, fields) for name in fields]
     numeric = [
@@ -67,6 +72,18 @@ def short(name: str, fields: Sequence[str]) -> str:
     last = name.rpartition(".")[2]
     unique = [n for n in fields if n.rpartition(".")[2] == last] == [name]
     return last if unique else name
+
+
+def _column(name: str, values: Sequence[Value]) -> list[str]:
+    """A field's values as a table has them: digests and places of files no longer than needed."""
+    texts = [value for value in values if isinstance(value, str)]
+    if name in PLACES and texts and all(map(os.path.isabs, texts)):
+        folder = os.path.commonpath([os.path.dirname(text) for text in texts])
+        return [os.path.relpath(v, folder) if isinstance(v, str) else shown(v) for v in values]
+    if name in DIGESTS:
+        brief = len({text[:DIGITS] for text in texts}) == len(set(texts))
+        return [v[: DIGITS if brief else None] if isinstance(v, str) else shown(v) for v in values]
+    return [shown(value) for value in values]
 
 
 def shown(value: Value) -> str:

@@ -2,15 +2,14 @@
 
 import statistics
 import time
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from geomem.train.sweep.events import Committed, Failed
+from geomem.train.sweep.pace import Pace
 from geomem.train.sweep.state import Status
-
-_WINDOW_SECONDS = 30.0
 
 
 class Display(Protocol):
@@ -38,7 +37,12 @@ class Tally:
     """Counts of runs and stacks, and the member-steps of this driver since it began."""
 
     def __init__(
-        self, counts: Counter[Status], stacks: int, planned_steps: int, display: Display
+        self,
+        counts: Counter[Status],
+        stacks: int,
+        planned_steps: int,
+        display: Display,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = counts.copy()
         self.stacks, self.stacks_over = stacks, 0
@@ -46,18 +50,30 @@ class Tally:
         self._planned = self._left = planned_steps
         self._trained = 0
         self._flights: dict[int, _Flight] = {}
-        self._begin = time.monotonic()
-        self._samples = deque([(self._begin, 0)])
+        self._clock, self._begin = clock, clock()
+        self._pace = Pace(planned_steps)
+        self._heard: dict[int, float] = {}
 
-    def began(self, slot: int, stacks: int, planned_steps: int, resumed: bool) -> None:
-        """A job starts; a resumed one begins to count with its first report."""
+    def began(
+        self, slot: int, stacks: int, planned_steps: int, resumed: bool, fresh: bool = False
+    ) -> None:
+        """A job starts; a resumed one begins to count with its first report.
+
+        fresh: the worker starts with it, and until its first report it does much that is not
+        training and that no later job does.
+        """
         self._flights[slot] = _Flight(stacks, planned_steps, None if resumed else 0)
+        if fresh:
+            self._heard.pop(slot, None)
 
     def stepped(self, slot: int, member_steps: int, loss: float | None) -> None:
         """A report from the job in a slot."""
-        flight = self._flights[slot]
+        flight, now = self._flights[slot], self._clock()
         if flight.start is None:
             flight.start = member_steps
+        elif slot in self._heard:
+            self._pace.add(now - self._heard[slot], member_steps - flight.now)
+        self._heard[slot] = now
         flight.now, flight.loss = member_steps, loss
 
     def committed(self, slot: int, events: Sequence[Committed]) -> None:
@@ -85,10 +101,6 @@ class Tally:
 
     def tick(self) -> None:
         """Give the display its turn."""
-        now = time.monotonic()
-        self._samples.append((now, self.trained))
-        while self._samples[0][0] < now - _WINDOW_SECONDS:
-            self._samples.popleft()
         self._display.show(self)
 
     @property
@@ -100,13 +112,13 @@ class Tally:
     @property
     def seconds(self) -> float:
         """Since the driver began."""
-        return time.monotonic() - self._begin
+        return self._clock() - self._begin
 
     @property
-    def rate(self) -> float:
-        """Member-steps per second, lately."""
-        (start, before), (end, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (end - start) if end > start else 0.0
+    def rate(self) -> float | None:
+        """Member-steps per second of the workers that train now; None until there is a measure."""
+        pace = self._pace.rate
+        return pace * len(self._flights) if pace and self._flights else None
 
     @property
     def share(self) -> float:
@@ -115,8 +127,16 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the present speed; None while there is none. Early stops make it shorter."""
-        return self._steps_left / self.rate if self.rate > 0 else None
+        """At the present speed, counted down between reports; early stops make it shorter.
+
+        None while there is no speed, and when that time is over without the end being reached: an
+        evaluation or the writing of packs takes longer than any number of steps can tell.
+        """
+        rate, now = self.rate, self._clock()
+        if rate is None:
+            return None
+        left = self._steps_left / rate - (now - max(self._heard.values(), default=now))
+        return left if left > 0 else None
 
     @property
     def _steps_left(self) -> int:

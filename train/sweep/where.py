@@ -1,5 +1,6 @@
 """Which runs of a sweep are meant: `model.kind=mamba`, `graph.arms>=256`, `edges=both,forward`."""
 
+import json
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,7 +40,12 @@ class Condition(NamedTuple):
         return all(found) if self.relation == "!=" else any(found)
 
     def compare(self, found: Any, value: Any) -> bool:
-        """Whether what a run has stands in the relation to a value; true is not 1."""
+        """Whether what a run has stands in the relation to a value; true is not 1.
+
+        A list is compared with the JSON that stands for it in flat fields, number by number.
+        """
+        if isinstance(value, list):
+            found = _as_list(found)
         if self.relation in ("=", "!="):
             found, value = ((isinstance(v, bool), v) for v in (found, value))
             return _OPERATORS[self.relation](found, value)
@@ -109,7 +115,16 @@ def _refuse_unknown_values(
             raise UsageError(f"{sweep}: {problem}; they have {name} {shown}{rest}")
 
 
+def _as_list(found: Any) -> Any:
+    try:
+        return json.loads(found) if isinstance(found, str) else found
+    except ValueError:
+        return found
+
+
 def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return shorten(json.dumps(value))
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return shorten(str(value))
@@ -120,10 +135,22 @@ def _condition(text: str, fields: Collection[str]) -> Condition:
     if not match or not match[3]:
         raise UsageError(f"--where {shorten(text)}: write FIELD=VALUE, such as model.kind=mamba")
     mark = Mark(f"--where {shorten(text)}")
-    values = tuple(_value(part.strip(), mark) for part in match[3].split(","))
+    values = tuple(_value(part.strip(), mark) for part in _parts(match[3]))
     if match[2] not in ("=", "==", "!=") and not all(isinstance(v, int | float) for v in values):
         raise UsageError(f"--where {shorten(text)}: {match[2]} is for numbers")
     return Condition(_field(match[1], fields, text), match[2].replace("==", "="), values)
+
+
+def _parts(text: str) -> list[str]:
+    """What commas part, those of a list such as [0.9, 0.999] left alone."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]" and depth > 0)
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def _value(text: str, mark: Mark) -> Any:

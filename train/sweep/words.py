@@ -23,7 +23,7 @@ def duration(seconds: float) -> str:
 def size(count: int) -> str:
     """Bytes with a decimal prefix: 999 B, 12.3 MB."""
     value, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
+    for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
         if value < 1000:
             break
         value, unit = value / 1000, larger

@@ -111,7 +111,7 @@ def _serve(
         say(protocol.Stopped())
     except Exception as error:
         traceback.print_exc()
-        say(protocol.Failure(classify(error), one_line(error)))
+        say(_failure(job, error))
     _log(f"{name}: over")
 
 
@@ -165,6 +165,17 @@ def _configs(job: protocol.StackJob) -> "Sequence[RunConfig]":
 def _step(progress: Any) -> protocol.Step:
     loss = float(progress.loss)
     return protocol.Step(int(progress.member_steps), loss if math.isfinite(loss) else None)
+
+
+def _failure(job: protocol.Job, error: BaseException) -> protocol.Failure:
+    """What to tell the driver; an allocator's own words, which the log has, name no remedy."""
+    kind, cause = classify(error), one_line(error)
+    if kind == "memory":
+        from geomem.train.config import read_config
+        from geomem.train.sweep.shortage import explain_shortage
+
+        cause = explain_shortage(read_config(job.stacks[0].configs[0]), job.device)
+    return protocol.Failure(kind, cause)
 
 
 def classify(error: BaseException) -> Literal["error", "memory", "disk"]:

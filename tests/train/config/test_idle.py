@@ -23,6 +23,8 @@ IDLE = {
     "task.split": ({}, "leaf", "first_token"),
     "task.split ": ({"task.recipe": "mixed"}, "leaf", "first_token"),
     "train.path_batch": ({}, "all", 3),
+    "train.stop_when": ({}, None, {"metric": "exact_match", "reaches": 0.001}),
+    "train.stop_when ": ({}, None, {"metric": "train_exact_match", "reaches": 0.001}),
     "task.task_token": ({"model": MODELS["feed_forward"]}, True, False),
     "task.task_token ": ({"model": MODELS["node2vec"], "optim.weight_decay": 0.0}, True, False),
     "model.activation": ({"model": MODELS["feed_forward"]}, "none", "gelu"),
@@ -103,6 +105,20 @@ def test_what_cannot_be_meant_is_told(tmp_path, fields, told):
     warnings = _grid(tmp_path, DEFAULTS, sets)
     assert len(warnings) == (told is not None)
     assert all(told in warning for warning in warnings)
+
+
+STOP = "train.stop_when={metric: exact_match, reaches: 0.9}"
+
+
+def test_a_stop_by_a_metric_that_is_not_measured_is_told(tmp_path):
+    (warning,) = _grid(tmp_path, DEFAULTS + "  train.stop_when: {metric: first_hop, reaches: 1}\n")
+    assert warning.startswith("7:20: train.stop_when: changes nothing where task.recipe is edges_o")
+    assert "edge_accuracy and edge_recovery alone; leave it out" in warning
+    assert len(_grid(tmp_path, DEFAULTS, [STOP])) == 1
+    assert _grid(tmp_path, DEFAULTS, [STOP, "task.recipe=mixed"]) == []
+    assert _grid(tmp_path, DEFAULTS, [STOP.replace("exact_match", "edge_recovery")]) == []
+    both = DEFAULTS + "grid:\n  task.recipe: [edges_only, mixed]\n"
+    assert _grid(tmp_path, both, [STOP]) == []
 
 
 def test_one_batch_for_graphs_of_many_sizes_is_as_it_should_be(tmp_path):

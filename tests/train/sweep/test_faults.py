@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -58,13 +59,30 @@ class TestMemory:
         assert sweeper.run() == 0
         assert max(int(line.split()[0]) for line in starts.read_text().splitlines()) == 2
 
-    def test_one_run_that_does_not_fit_fails_alone(self, sweeper, fake, tmp_path):
+    def test_one_run_that_does_not_fit_fails_alone(self, sweeper, fake, capfd):
         sweeper.write_grid(seeds="0-3", stack=2)
         fake(oom=0)
         assert sweeper.run() == 3
         assert sweeper.counts == {"failed": 4}
         causes = {failure.cause for failure in sweeper.state.failures.values()}
         assert all(cause.startswith("out of memory (oom): ") for cause in causes)
+        assert all("for this run: give it a smaller graph" in cause for cause in causes)
+        assert "Try what failed again" in capfd.readouterr().err
+
+    def test_a_run_beyond_the_machine_is_told_its_size(self, sweeper, fake, capfd):
+        sweeper.write_grid(seeds="0-1")
+        text = sweeper.grid.read_text()
+        huge = "layers: 256, width: 65536, mlp_ratio: 64"
+        sweeper.grid.write_text(text.replace("layers: 1, width: 32", huge))
+        fake(oom=0)
+        assert sweeper.run(quiet=False) == 3
+        (cause,) = {failure.cause for failure in sweeper.state.failures.values()}
+        assert re.search(r"an estimate says .* PB for this run, and the machine has only", cause)
+        assert "a smaller graph, model or batch, or a machine with more memory" in cause
+        assert "DefaultCPUAllocator" not in cause
+        err = capfd.readouterr().err
+        assert "warning: 2 runs may not fit: an estimate says up to" in err
+        assert "They would fail again here; where there is more memory:\n" in err
 
     def test_results_of_halves_are_those_of_the_whole(self, sweeper, fake, tmp_path):
         fake(oom=2)

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from geomem.train.packs import open_pack, writer
-from geomem.train.sweep.errors import FolderError, UsageError
+from geomem.train.sweep.errors import FolderError, InUseError, LostPacksError, UsageError
 from geomem.train.sweep.folder import slug
-from geomem.train.sweep.lock import Shard
+from geomem.train.sweep.lock import Shard, drive
 from geomem.train.sweep.tally import Tally
 from tests.train.sweep.helpers import Sweeper
 
@@ -224,6 +224,72 @@ class TestShards:
         assert sweeper.counts == {"done": 7, "failed": 1}
         assert sweeper.run(shard=Shard(failed, 2), retry=("failed",)) == 0
         assert sweeper.counts == {"done": 8}
+
+
+class TestRefused:
+    """Locks apart, whoever is refused leaves the directory as it was."""
+
+    @staticmethod
+    def contents(sweeper):
+        files = (path for path in sweeper.out.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in files if path.suffix != ".lock"}
+
+    def test_another_grid_beside_a_shard_at_work(self, sweeper):
+        sweeper.run(shard=Shard(1, 2))
+        before = self.contents(sweeper)
+        sweeper.write_grid(name="other", seeds="0-3")
+        with (
+            drive(sweeper.folder.journal, Shard(1, 2)),
+            pytest.raises(InUseError, match=r"the grid changed, but .* in use by shard-1-of-2"),
+        ):
+            sweeper.run(shard=Shard(2, 2))
+        assert self.contents(sweeper) == before
+
+    def test_a_graph_that_changes_meanwhile(self, sweeper, monkeypatch):
+        def changed(copies, files):
+            raise UsageError("edges.txt changed while the sweep was started; start it again")
+
+        sweeper.run()
+        before = self.contents(sweeper)
+        sweeper.write_grid(name="other", seeds="0-3")
+        monkeypatch.setattr("geomem.train.sweep.opening.keep_graphs", changed)
+        with pytest.raises(UsageError, match="start it again"):
+            sweeper.run()
+        assert self.contents(sweeper) == before
+
+    def test_a_pack_that_is_gone(self, sweeper):
+        sweeper.run()
+        gone = sweeper.folder.packs / sweeper.packs()[0]
+        gone.unlink()
+        before = self.contents(sweeper)
+        sweeper.write_grid(name="other", seeds="0-9")
+        with pytest.raises(LostPacksError, match=f"1 pack unusable:\n  {gone}: No such file"):
+            sweeper.run()
+        assert self.contents(sweeper) == before
+
+
+class TestLostPacks:
+    def test_a_shard_looks_at_its_own(self, sweeper):
+        sweeper.write_grid(stack=4, workers=1)
+        sweeper.run(shard=Shard(1, 2))
+        first = sweeper.packs()
+        assert sweeper.run(shard=Shard(2, 2)) == 0
+        assert len(first) == 1
+        (sweeper.folder.packs / first[0]).unlink()
+        assert sweeper.run(shard=Shard(2, 2)) == 0
+        with pytest.raises(LostPacksError):
+            sweeper.run(shard=Shard(1, 2))
+
+    def test_those_of_orphaned_runs_may_go_until_the_grid_has_them_again(self, sweeper):
+        sweeper.write_grid(workers=1)
+        sweeper.run()
+        orphan = sweeper.state.results[sweeper.state.runs[4]].commit.pack
+        sweeper.write_grid(workers=1, seeds="0-3")
+        (sweeper.folder.packs / orphan).unlink()
+        assert sweeper.run() == 0
+        sweeper.write_grid(workers=1)
+        with pytest.raises(LostPacksError, match=orphan):
+            sweeper.run()
 
 
 class TestPlaces:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from geomem.train.config.errors import ConfigError
 from geomem.train.sweep.errors import UsageError
 from geomem.train.sweep.where import select, select_some
 
@@ -13,9 +14,16 @@ ROWS = [
         "model.kind": "mamba",
         "task.kind": "in_weights",
         "optim.lr": 1e-3,
+        "optim.betas": "[0.9, 0.999]",
         "seed": 1,
     },
-    {"graph.arms": 256, "model.kind": "transformer", "task.kind": "in_weights", "model.tie": True},
+    {
+        "optim.betas": "[0.0, 0.99]",
+        "graph.arms": 256,
+        "model.kind": "transformer",
+        "task.kind": "in_weights",
+        "model.tie": True,
+    },
     {"graph.nodes": 15, "model.kind": "mamba", "task.kind": "in_weights", "model.tie": False},
 ]
 
@@ -36,6 +44,11 @@ ROWS = [
         (["tie=1"], []),
         (["optim.lr=1e-3"], [0]),
         (["model.kind>3"], []),
+        (["betas=[0.9, 0.999]"], [0]),  # as CSV files have it
+        (["betas=[0.9,0.999],[0, 0.99]"], [0, 1]),
+        (["betas!=[0.9,0.999]", "arms=64,256"], [1]),
+        (["betas=0.9"], []),
+        (["model.kind=[mamba]"], []),
     ],
 )
 def test_select(texts, chosen):
@@ -49,11 +62,13 @@ def test_select(texts, chosen):
         ("arms=", "write FIELD=VALUE"),
         ("arms>=many", ">= is for numbers"),
         ("kind=mamba", r"stands for several fields. Did you mean model.kind or task.kind"),
+        ("betas=[0.9, 0.999", r"\[0.9, 0.999: did not find expected"),
+        ("betas>[0.9, 0.999]", "> is for numbers"),
         ("model.knd=mamba", r"no run has this field. Did you mean model.kind"),
     ],
 )
 def test_refusals(text, problem):
-    with pytest.raises(UsageError, match=problem):
+    with pytest.raises((UsageError, ConfigError), match=problem):
         select([text], ROWS, dict)
 
 
@@ -66,6 +81,7 @@ def test_refusals(text, problem):
         ),
         ("seed=0-1", "no run that has results meets seed=0-1; they have seed 1"),
         ("tie=1", "meets model.tie=1; they have model.tie true, false"),
+        ("betas=[1, 2]", r"meets optim.betas=\[1, 2\]; they have optim.betas \[0.9, 0.999\]"),
         ("arms>300", "no run that has results meets arms>300"),
     ],
 )
