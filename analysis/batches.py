@@ -3,7 +3,7 @@
 K members of a batch · n nodes · m embedding width
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -99,10 +99,11 @@ def measure(
     compute: measures [K] of a batch. A run whose embedding is not finite, as after divergence, has
     none, nor has a measure that is undefined (NaN). passed: told how many runs more are measured.
     """
-    rows: list[Row] = []
-    for batch in _batches(members):
+    rows: list[Sequence[Row]] = [()] * len(members)
+    for own, batch in _batches(members):
+        runs: Iterable[Sequence[Row]] = ()
         if not history:
-            rows += _rows(batch, compute, {})
+            runs = [(row,) for row in _rows(batch, compute, {})]
         elif batch.has(HISTORY):
             past, steps = batch.tensor(HISTORY), batch.tensor("history_step")
             points = [
@@ -112,20 +113,23 @@ def measure(
                 _rows(point, compute, {"step": int(step)})
                 for point, step in zip(points, steps, strict=True)
             ]
-            rows += [row for run in zip(*found, strict=True) for row in run]
+            runs = zip(*found, strict=True)
+        for at, run in zip(own, runs, strict=False):
+            rows[at] = run
         if passed is not None:
             passed(len(batch.places))
-    return rows
+    return [row for run in rows for row in run]
 
 
-def _batches(members: Sequence[Member]) -> Iterator[Batch]:
+def _batches(members: Sequence[Member]) -> Iterator[tuple[list[int], Batch]]:
+    """The runs of each pack: their places among the members, and they together."""
     packs: dict[int, tuple[Pack, list[int]]] = {}
-    for member in members:
-        packs.setdefault(id(member.opened), (member.pack, []))[1].append(member.at)
-    for pack, places in packs.values():
+    for own, member in enumerate(members):
+        packs.setdefault(id(member.opened), (member.pack, []))[1].append(own)
+    for pack, place in packs.values():
         # Read past the sweep's cache: thousands of packs need not be in memory together.
-        at = np.array(places)
-        yield Batch(pack, at, pack.tensor("embedding")[at])
+        at = np.array([members[own].at for own in place])
+        yield place, Batch(pack, at, pack.tensor("embedding")[at])
 
 
 def _rows(batch: Batch, compute: Callable[[Batch], Measures], extra: dict[str, Value]) -> list[Row]:

@@ -96,11 +96,14 @@ def spectrum(batch: Batch, cells: int = 16) -> dict[str, Floats]:
     """Spectra and memory type: see `spectrum` and `memory`; `cells` per dimension for the bits.
 
     FIEDLER needs the whole Fiedler-like eigenspace, and is left out where that is too large and the
-    graph no path-star; everything is where there is no graph.
+    graph no path-star; everything is where there is no graph. A node without an edge to another
+    leaves the graph without the spectrum of its walk, and what is held against that.
     """
     if not batch.has("edges"):
         return {}
     x, edges = batch.embedding, batch.edges
+    if len(np.unique(edges)) < x.shape[1]:
+        return {"effective_rank": effective_rank(x)} | _memory(batch, cells)
     reference = _reference(edges.tobytes(), x.shape[1])
     found = {
         "effective_rank": effective_rank(x),

@@ -82,7 +82,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Runs that have results, in the order of the packs."""
+    """Runs that have results, in the order of the grid, as `geomem-train results` has them."""
 
     path: Path
     members: Sequence[Member] = field(repr=False)
@@ -132,11 +132,12 @@ class Sweep:
 def open_sweep(path: str | Path) -> Sweep:
     """Open a sweep directory; raises GeomemError for one that is none, PackError for damage."""
     folder = Folder(Path(path))
-    members = []
-    for pack, places in current_packs(folder, read_state(folder)):
+    state = read_state(folder)
+    found: dict[str, Member] = {}
+    for pack, places in current_packs(folder, state):
         opened = OpenPack(pack)
-        members += [Member(opened, at) for at, _ in places]
-    return Sweep(Path(path), members)
+        found |= {run: Member(opened, at) for at, run in places}
+    return Sweep(Path(path), [found[run] for run in state.runs if run in found])
 
 
 def open_sweeps(paths: Sequence[str | Path]) -> Sweep:

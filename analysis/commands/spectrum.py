@@ -56,7 +56,8 @@ def command(
     margin_skewed      the same of W's part along E's own axes; margin_geometric: of E E'
 
     Of graphs above 1 500 nodes that are no path-stars, energy_fiedler, alignment and largest_angle
-    are left out where the eigenspace is too large; a line on stderr names them.
+    are left out where the eigenspace is too large; a line on stderr names them. So it does graphs
+    in which a node has no edge to another: they have no such spectrum.
 
     Margins with W need runs that were trained with --set execution.parameters=true, and a model
     with no more than one map.
@@ -75,16 +76,22 @@ def command(
         measures = ", ".join(summaries.FIEDLER)
         reason = "that eigenspace is too large to be computed above 1 500 nodes"
         click.echo(f"without {measures}, as {reason}: {'; '.join(lacking)}", err=True)
+    if lacking := _graphs(runs.members, rows, "effective_rank", "negative_share"):
+        reason = "a node of the graph has no edge to another"
+        click.echo(f"without energies and alignment, as {reason}: {'; '.join(lacking)}", err=True)
     print_rows(rows, as_csv, as_json, summaries.SPECTRUM)
 
 
 def _without_fiedler(members: "Sequence[Member]", rows: "Sequence[Row]") -> list[str]:
     """The graphs of which only that eigenspace was not measured."""
-    from geomem.analysis.figures.groups import graph_name
+    return _graphs(members, rows, "negative_share", "energy_fiedler")
 
-    runs = {
-        row.run
-        for row in rows
-        if "negative_share" in row.metrics and "energy_fiedler" not in row.metrics
-    }
+
+def _graphs(
+    members: "Sequence[Member]", rows: "Sequence[Row]", measured: str, lacking: str
+) -> list[str]:
+    """The graphs of runs that have the one measure and not the other."""
+    from geomem.analysis.figures.names import graph_name
+
+    runs = {row.run for row in rows if measured in row.metrics and lacking not in row.metrics}
     return sorted({graph_name(m) for m in members if m.row["run"] in runs})

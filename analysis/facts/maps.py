@@ -12,12 +12,13 @@ from geomem.analysis.facts.network import Doubles, Facts, Network
 
 RIDGE = 1e-2
 """Of the mean diagonal of the matrix that is inverted."""
+TINY = np.finfo(np.float64).tiny
 JACOBIAN_SUBJECTS = 128
 
 
 class ReadOut(NamedTuple):
     """jacobians J [R, D, D]: from subjects to outputs; inverse T [R, D, D]: back, for all relations
-    at once, the ridge pseudo-inverse of [J_1 ... J_R].
+    at once, the ridge pseudo-inverse of [J_1 ... J_R]; NaN where there is none, as of J = 0.
     """
 
     jacobians: Doubles
@@ -29,28 +30,40 @@ def read_out(network: Network, subjects: Doubles) -> ReadOut:
     some = subjects[:JACOBIAN_SUBJECTS]
     found = [network.jacobian(r, some) for r in range(len(network.relations))]
     jacobians = np.stack(found)
+    wide = np.concatenate(found, 1)
     gram = sum(j @ j.T for j in found)
-    inverse = np.linalg.solve(with_ridge(np.asarray(gram)), np.concatenate(found, 1)).T
+    inverse = solved(np.asarray(gram), wide, len(wide)).T
     return ReadOut(jacobians, inverse.reshape(jacobians.shape))
 
 
-def with_ridge(gram: Doubles) -> Doubles:
-    """A Gram matrix with the ridge on its diagonal."""
-    ridge = RIDGE * np.trace(gram) / len(gram)
-    found: Doubles = gram + ridge * np.eye(len(gram))
+def solved(gram: Doubles, right: Doubles, size: int) -> Doubles:
+    """What a Gram matrix with a ridge of 0.01 trace / size on its diagonal maps to `right`.
+
+    NaN where that is undefined: the ridge is a share of the matrix, so that of 0 has none, and
+    neither has one that is not finite or too small for its inverse to be a number.
+    """
+    ridge = RIDGE * np.trace(gram) / size
+    undefined = np.full(right.shape, np.nan)
+    # Above the smallest normal number, rounding leaves a matrix with a ridge its full rank.
+    if not TINY < ridge < np.inf or not np.isfinite(right).all():
+        return undefined
+    try:
+        found: Doubles = np.linalg.solve(gram + ridge * np.eye(len(gram)), right)
+    except np.linalg.LinAlgError:
+        return undefined
     return found
 
 
 def ridge_map(inputs: Doubles, outputs: Doubles) -> Doubles:
-    """The matrix W [I, O] of least squares inputs W = outputs with a ridge; no intercept."""
+    """The matrix W [I, O] of least squares inputs W = outputs with a ridge; no intercept.
+
+    NaN where it is undefined, as of inputs that are all 0.
+    """
     n, size = inputs.shape
     if size <= n:
-        found: Doubles = np.linalg.solve(with_ridge(inputs.T @ inputs), inputs.T @ outputs)
-        return found
+        return solved(inputs.T @ inputs, inputs.T @ outputs, size)
     # The same by the smaller matrix: its trace is equal, its mean diagonal is not.
-    gram = inputs @ inputs.T
-    ridge = RIDGE * np.trace(gram) / size
-    return inputs.T @ np.linalg.solve(gram + ridge * np.eye(n), outputs)
+    return inputs.T @ solved(inputs @ inputs.T, outputs, size)
 
 
 def composed(facts: Facts, maps: Doubles, answers: Ints | None = None) -> Doubles:

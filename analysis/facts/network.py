@@ -8,10 +8,22 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from geomem.analysis.arrays import Floats, Ints, pieces
 
 Doubles = Floats  # of float64
+
+
+def highest(scores: Doubles) -> Ints:
+    """The column that scores highest in each row; -1 where a score is NaN, as argmax hides it."""
+    found: Ints = np.where(np.isnan(scores.max(1)), -1, scores.argmax(1))
+    return found
+
+
+def share(found: Ints, answers: Ints) -> float:
+    """Share of the answers that were found; NaN where some of `found` are undefined, -1."""
+    return float("nan") if (found < 0).any() else float((found == answers).mean())
 
 
 class States(NamedTuple):
@@ -52,7 +64,7 @@ class Network:
         """What happens at a relation for subjects [S, D]."""
         s, r = subjects + self.positions[0], self.relations[relation] + self.positions[1]
         q = r @ self.query
-        weight = 1 / (1 + np.exp(-(s @ q - r @ q + self.offset)))
+        weight = expit(s @ q - r @ q + self.offset)
         gap = s @ self.mixing - r @ self.mixing
         mixed = r @ self.mixing + weight[:, None] * gap
         if self.token_residual:
@@ -68,17 +80,16 @@ class Network:
         return y
 
     def answers(self, relation: int, subjects: Doubles) -> Ints:
-        """The attribute that scores highest, int64 [S]."""
+        """The attribute that scores highest, int64 [S]; -1 for subjects that are no numbers."""
         found = [
-            (self.outputs(relation, subjects[part]) @ self.attributes.T).argmax(1)
+            highest(self.outputs(relation, subjects[part]) @ self.attributes.T)
             for part in pieces(len(subjects), len(self.attributes))
         ]
         return np.concatenate(found)
 
     def accuracy(self, subjects: Doubles, answers: Ints) -> Doubles:
-        """Share of right answers [R, S] for each relation, [R]."""
-        found = [(self.answers(r, subjects) == own).mean() for r, own in enumerate(answers)]
-        return np.array(found)
+        """Share of right answers [R, S] for each relation, [R]; NaN where some are undefined."""
+        return np.array([share(self.answers(r, subjects), own) for r, own in enumerate(answers)])
 
     def jacobian(self, relation: int, subjects: Doubles) -> Doubles:
         """Mean over subjects [S, D] of the derivative of the output by the subject, [D in, D out].

@@ -8,7 +8,7 @@ import numpy as np
 
 from geomem.analysis.arrays import Ints
 from geomem.analysis.facts.maps import ReadOut, centred, composed, fitted_maps, ridge_map
-from geomem.analysis.facts.network import Doubles, Facts
+from geomem.analysis.facts.network import Doubles, Facts, highest, share
 
 TEST_SHARE = 0.25
 MAX_SUBJECTS = 4_096
@@ -37,14 +37,15 @@ def read_by_jacobian(facts: Facts, readout: ReadOut) -> float:
     """Share of facts that (S - mean) J_r names; no label is used to make it."""
     subjects = centred(facts.subjects)
     found = [_nearest(facts, r, subjects @ j) for r, j in enumerate(readout.jacobians)]
-    return float((np.stack(found) == facts.answers).mean())
+    return share(np.stack(found), facts.answers)
 
 
 def held_out_fits(facts: Facts, answers: Ints, rng: np.random.Generator) -> dict[str, float]:
     """Fits to three quarters of the subjects by `answers` [R, N], scored on the others.
 
     ridge_r2: of subjects by the attributes of all relations; probe: share of the facts that a
-    linear map from the subject names; probe_seen: the same where it was fitted.
+    linear map from the subject names; probe_seen: the same where it was fitted. Each is NaN where
+    there is nothing to fit: subjects or attributes that are all the same.
     """
     order = rng.permutation(len(facts.subjects))[:MAX_SUBJECTS]
     cut = max(1, int(len(order) * TEST_SHARE))
@@ -62,7 +63,7 @@ def held_out_fits(facts: Facts, answers: Ints, rng: np.random.Generator) -> dict
         read = (
             _nearest(facts, r, (facts.subjects[which] - mean) @ p) for r, p in enumerate(probes)
         )
-        return float((np.stack(list(read)) == answers[:, which]).mean())
+        return share(np.stack(list(read)), answers[:, which])
 
     total = ((facts.subjects[other] - facts.subjects[other].mean(0)) ** 2).sum()
     r2 = 1 - float((miss**2).sum() / total) if total else float("nan")
@@ -70,6 +71,5 @@ def held_out_fits(facts: Facts, answers: Ints, rng: np.random.Generator) -> dict
 
 
 def _nearest(facts: Facts, relation: int, read: Doubles) -> Ints:
-    """The attribute whose centred embedding fits best to what was read, [N]."""
-    found: Ints = (read @ (facts.attributes - facts.centres[relation]).T).argmax(1)
-    return found
+    """The attribute whose centred embedding fits best to what was read, [N]; -1 for NaN."""
+    return highest(read @ (facts.attributes - facts.centres[relation]).T)

@@ -30,7 +30,7 @@ def read_out_scale(facts: Facts, readout: ReadOut) -> float:
         known = facts.known(r)
         kappa += float((subjects @ jacobian * known).sum())
         eta += float((made @ jacobian * known).sum())
-    return kappa / eta if eta else 0.0
+    return kappa / eta if eta else float("nan")
 
 
 def exchange(facts: Facts, readout: ReadOut, rng: np.random.Generator) -> tuple[float, float]:
@@ -99,7 +99,7 @@ def untrained_zero_shot(facts: Facts, rng: np.random.Generator) -> float:
         (attributes[row] - centres[r]) @ readout.inverse[r] for r, row in enumerate(asked.answers)
     )
     found = [network.accuracy(scale * made, asked.answers).mean() for scale in SCALES]
-    return float(max(found))
+    return float(np.max(found))  # NaN, as where no neuron fires, wins over what max() would keep
 
 
 def drawn_network(facts: Facts, rng: np.random.Generator) -> tuple[Network, Doubles]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Curve = tuple[Ints, Floats]  # steps, values
 MAX_COLUMNS, MAX_LINES = 5, len(COLOURS) * len(DASHES)
+# Parts of a decade that have a tick, on a logarithmic axis of less than so many decades; then
+# whole decades alone.
+TICKS = ((1.2, (1, 1.5, 2, 3, 5)), (2.5, (1, 2, 5)), (5, (1, 3)))
 
 MEASURES = {
     "loss": "loss (nats)",
@@ -90,21 +93,28 @@ def _draw(ax: "Axes", curves: Sequence[Curve], style: dict[str, Any], label: str
 
 def _finish_row(axes: "Sequence[Axes]", label: str) -> None:
     """Name the measure once; one scale for the whole row, logarithmic for losses."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     drawn = [ax for ax in axes if ax.lines]
     for ax in axes:
         ax.tick_params(labelsize=7)
         if ax is not drawn[0]:
             ax.sharey(drawn[0])
     if label.startswith("loss"):
-        drawn[0].set_yscale("log")
-        drawn[0].yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5)))
-        drawn[0].yaxis.set_major_formatter("{x:g}")
-        drawn[0].yaxis.set_minor_formatter(NullFormatter())
+        _logarithmic(drawn[0])
     elif label.startswith("AUC") or "share" in label:
         drawn[0].set_ylim(-0.03, 1.05)
     drawn[0].set_ylabel(label, fontsize=8)
+
+
+def _logarithmic(ax: "Axes") -> None:
+    """A logarithmic axis, with as many ticks as find room beside each other."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    parts = next((parts for most, parts in TICKS if np.log10(high / low) < most), (1,))
+    ax.yaxis.set_major_locator(LogLocator(subs=parts))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _finish_columns(axes: "Sequence[Axes]", columns: Sequence[str]) -> None:

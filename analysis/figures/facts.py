@@ -167,4 +167,5 @@ def _draw_over_width(ax: "Axes", group: Group) -> None:
 
 def _title(group: Group) -> str:
     width = f"width {group.first.config['model']['width']}"
-    return folded(group.label, group.graph if width in group.label else f"{group.graph}, {width}")
+    named = width in group.label.split(", ")
+    return folded(group.label, group.graph if named else f"{group.graph}, {width}")

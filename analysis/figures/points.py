@@ -9,7 +9,6 @@ from geomem.analysis.arrays import Floats, Ints
 from geomem.analysis.figures.groups import Group, grouped, with_graph
 from geomem.analysis.figures.projection import Projection, project
 from geomem.analysis.figures.style import COLOURS, INK, MAX_PANELS, PALE, flow, folded, frame, title
-from geomem.analysis.geometry import principal_components
 from geomem.analysis.sweeps import Member
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ def embeddings(members: Sequence[Member]) -> "Figure | None":
             ax.set_ylabel(folded(key[0], letters=28), fontsize=8)
     figure.supxlabel("1st principal component →", fontsize=8)
     figure.supylabel("2nd principal component →", fontsize=8)
-    title(figure, "Embeddings of tiny graphs; colour: node order", len(rows) * len(columns), 0)
+    drawn = sum(row in rows and column in columns for row, column in cells)
+    title(figure, "Embeddings of tiny graphs; colour: node order", drawn, len(cells))
     return figure
 
 
@@ -64,7 +64,7 @@ def embeddings_3d(members: Sequence[Member], how: Projection = "pca") -> "Figure
 
 
 def _draw_plane(ax: "Axes", member: Member) -> None:
-    points = principal_components(member.tensor("embedding"), 2)
+    points = project(member.tensor("embedding"), "pca", 2)
     edges = member.tensor("edges")
     x, y = points.T
     ax.plot(x[edges].T, y[edges].T, color=INK, lw=0.8, alpha=0.6)

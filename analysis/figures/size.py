@@ -32,7 +32,8 @@ def accuracy_against_size(members: Sequence[Member]) -> "Figure | None":
     if not stars:
         return None
     apart = ("seed", "graph.arms")
-    lines = sorted(grouped(stars, apart), key=lambda group: -len(_by_arms(group)))
+    groups = grouped(stars, apart, graph_beside=False)
+    lines = sorted(groups, key=lambda group: -len(_by_arms(group)))
     shown = lines[: len(COLOURS)]
     sizes = sorted({arms for group in shown for arms in _by_arms(group)})
     figure, (ax,) = frame(1, 1, 6.4, 4.4)

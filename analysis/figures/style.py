@@ -15,6 +15,7 @@ INK, PALE = "#333333", "#b8b8b8"
 MAX_PANELS = 16
 LEAST_WIDTH, LEAST_HEIGHT = 4.5, 3.2  # inches, so that a title and a legend find room
 LEGEND_ROW, LEGEND_ROWS = 0.19, 3  # inches; rows that every figure has room for
+LEGEND_LINE = 0.6  # inches; what stands before a label, and between columns
 TITLE_LETTERS, LEGEND_LETTERS = 12, 15  # per inch
 
 
@@ -57,20 +58,23 @@ def folded(*lines: str, letters: int = 34) -> str:
 def legend_below(figure: "Figure", axes: "Sequence[Axes]", columns: int = 4) -> None:
     """One legend for all panels, under them; of equal labels the first.
 
-    A long one makes the figure higher, not its panels smaller.
+    A long one makes the figure higher, not its panels smaller; labels longer than the figure is
+    wide are folded, as what tells them apart may be their last word.
     """
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    # A label's line, gaps and the longest text of a column.
-    each = 0.6 + max(map(len, found)) / LEGEND_LETTERS
+    room = int((figure.get_figwidth() - LEGEND_LINE) * LEGEND_LETTERS)
+    texts = [folded(label, letters=room) for label in found]
+    lines = [line for text in texts for line in text.split("\n")]
+    each = LEGEND_LINE + max(map(len, lines)) / LEGEND_LETTERS
     columns = max(1, min(columns, len(found), int(figure.get_figwidth() / each)))
-    rows = -(-len(found) // columns)
+    rows = -(-len(lines) // columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * max(0, rows - LEGEND_ROWS))
     figure.legend(
         found.values(),
-        found.keys(),
+        texts,
         loc="outside lower center",
         ncols=columns,
         frameon=False,

@@ -1,7 +1,9 @@
 """The measures of runs as tables: one line per configuration, and one row per run."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from html import escape
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,18 @@ from geomem.analysis.report.limits import Limits
 from geomem.analysis.summaries import geometry
 from geomem.analysis.sweeps import Member
 from geomem.train.sweep.results import Row, as_records, final_metrics, telling
-from geomem.train.sweep.table import by_configuration, short, shown, spread
+from geomem.train.sweep.table import HEADLINES, by_configuration, short, shown, spread
 
-HEADLINES = {
+GEOMETRY = ("level", "spearman", "auc", "top1")
+EXACT = 2**53 - 1  # beyond it JavaScript's numbers, which JSON becomes there, skip integers
+EXPLAINED = {
     "exact_match": "Share of held-out leaves whose whole path is right",
     "first_hop": "Share of held-out leaves whose first hop is right",
     "edge_recovery": "Share of nodes whose neighbours all score highest",
+    "edge_loss": "Loss on edges in nats",
+    "accuracy": "Share of trained queries of facts whose whole answer is right",
+    "held_out_accuracy": "Share of held-out queries of facts whose whole answer is right",
+    "step_accuracy": "Share of right answers of the hops of trained queries, each after right ones",
     "loss": "Training loss in nats",
     "level": "Mean cosine similarity of the two ends of an edge",
     "spearman": "Rank correlation of cosine distance with hop distance",
@@ -27,17 +35,22 @@ HEADLINES = {
 
 
 def measured_rows(members: Sequence[Member]) -> list[Row]:
-    """One row per run, with its last metrics and the geometry of its embedding."""
+    """One row per run, with the last of its headlines and the geometry of its embedding."""
     return measure(members, _measures)
 
 
 def _measures(batch: Batch) -> dict[str, Floats]:
     finals = final_metrics(batch.pack)
     rows = [finals[at] for at in batch.places]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names} | geometry(
-        batch
-    )
+    return {
+        name: np.array([_headline(row, name) for row in rows]) for name in HEADLINES
+    } | geometry(batch)
+
+
+def _headline(metrics: Mapping[str, float], name: str) -> float:
+    """A last measure, the mean over positions of one that has several; NaN if there is none."""
+    values = [v for key, v in metrics.items() if name in (key, key.rpartition(".")[0])]
+    return fmean(values) if values else math.nan
 
 
 def configurations(rows: Sequence[Row], limits: Limits) -> str:
@@ -46,7 +59,7 @@ def configurations(rows: Sequence[Row], limits: Limits) -> str:
     groups = by_configuration(rows, fields)
     names = _headlines(rows)
     head = [_head(short(name, fields), name) for name in fields]
-    head += [_head("runs", ""), *(_head(name, HEADLINES[name]) for name in names)]
+    head += [_head("runs", ""), *(_head(name, EXPLAINED[name]) for name in names)]
     lines = [_line(key, group, names) for key, group in list(groups.items())[: limits.lines]]
     note = f"<p>The first {limits.lines} of {len(groups):,} configurations; all runs are below.</p>"
     caption = "Configurations: median [lowest–highest] over the runs that are done"
@@ -75,17 +88,26 @@ def run_table(rows: Sequence[Row], limits: Limits) -> dict[str, Any]:
     """Columns and rows of the searchable table: what tells configurations apart, and headlines."""
     records = as_records(rows[: limits.rows])
     fields = telling(rows)
-    names = [*fields, "seed", "status", *_headlines(rows), "run"]
+    measures = _headlines(rows)
+    names = [*fields, "seed", "status", *measures, "run"]
     return {
         "columns": [short(name, fields) for name in names],
-        "rows": [[_cell(record[name]) for name in names] for record in records],
+        "rows": [
+            [_cell(record[name], exact=name not in measures) for name in names]
+            for record in records
+        ],
         "left_out": max(0, len(rows) - limits.rows),
     }
 
 
 def _headlines(rows: Sequence[Row]) -> list[str]:
-    return [name for name in HEADLINES if any(name in row.metrics for row in rows)]
+    """What `geomem-train results` shows, and geometry: of each what some run has."""
+    names = (*HEADLINES, *GEOMETRY)
+    return [name for name in names if any(name in row.metrics for row in rows)]
 
 
-def _cell(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+def _cell(value: Any, exact: bool) -> Any:
+    """A value as JSON: text where a number of JavaScript would be another one."""
+    if isinstance(value, int) and abs(value) > EXACT:
+        return str(value)
+    return value if exact or not isinstance(value, float) else float(f"{value:.4g}")

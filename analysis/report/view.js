@@ -350,4 +350,4 @@ function startView() {
 }
 
 if (data.runs.length) startView();
-else byId("space").hidden = true;
+else for (const part of document.querySelectorAll("#space, nav a[href='#space']")) part.hidden = true;

@@ -33,8 +33,8 @@ def make_members(seeds=2, graph=None, task=None, model=None, width=8, names=None
         "graph": graph or STAR,
         "task": {"recipe": "mixed"} | (task or {}),
         "model": model or {"kind": "transformer", "layers": 1, "width": 16, "heads": 2},
-        "optim": {"lr": 1e-2},
-        "train": {"steps": 20},
+        "optim": {"lr": 1e-2} | options.get("optim", {}),
+        "train": {"steps": 20} | options.get("train", {}),
     }
     runs = [RunConfig.model_validate({**fields, "seed": seed}) for seed in range(seeds)]
     members = [

@@ -117,7 +117,7 @@ def test_a_run_whose_embedding_is_not_finite_has_no_measures(sweep):
     from geomem.analysis import batches, summaries
 
     members = open_sweep(sweep).where("model.kind=transformer", "graph.kind=cycle").members
-    (batch,) = batches._batches(members)
+    ((_, batch),) = batches._batches(members)
     batch.embedding[1, 2] = np.nan
     for summary in (summaries.geometry, summaries.spectrum, summaries.recall):
         rows = batches._rows(batch, summary, {})

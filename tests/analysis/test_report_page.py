@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 
 CANVAS = "document.getElementById('canvas')"
 BY_ID = "document.getElementById('{}')"
+SEEDS = (7, 2**53 + 1, 2**63 - 1)  # JavaScript's numbers hold the first alone
 LARGE = {"kind": "path_star", "arms": 5_000, "length": 5}
 TURNS = f"""
 (async () => {{
@@ -157,6 +158,25 @@ def test_the_table_is_searched_sorted_and_turned(opened):
     assert browser.run(f"{table}.tHead.rows[0].cells[{at}].ariaSort") == "descending"
 
 
+def test_seeds_are_shown_to_the_last_digit(opened):
+    members = make_members(3)
+    for member, seed in zip(members, SEEDS, strict=True):
+        member.config["seed"] = seed
+    browser = opened(members)
+    table = BY_ID.format("run-table")
+    heads = browser.run(f"[...{table}.tHead.rows[0].cells].map(c => c.textContent)")
+    at = heads.index("seed")
+    column = f"[...{table}.tBodies[0].rows].map(row => row.cells[{at}].textContent)"
+    click = f"{table}.tHead.rows[0].cells[{at}].firstChild.click()"
+    browser.run(f"{click}; {click}")
+    assert browser.run(column) == [str(seed) for seed in reversed(SEEDS)]
+    search = BY_ID.format("search")
+    browser.run(f"{search}.value = '{SEEDS[1]}'; {search}.dispatchEvent(new Event('input'))")
+    assert browser.run(column) == [str(SEEDS[1])]
+    menu = browser.run(f"[...{BY_ID.format('run')}.options].map(o => o.textContent)")
+    assert [f"seed {seed} " in text for seed, text in zip(SEEDS, menu, strict=True)] == [True] * 3
+
+
 def test_hostile_names_are_shown_and_not_run(opened):
     names = [f"</script><img src=x onerror=alert({at})>" for at in range(8)]
     members = make_members(
@@ -171,4 +191,7 @@ def test_hostile_names_are_shown_and_not_run(opened):
 def test_a_page_without_embeddings_shows_its_tables(opened):
     browser = opened(make_members(2, status="diverged"))
     assert browser.run(f"{BY_ID.format('space')}.hidden") is True
+    links = "[...document.querySelectorAll('nav a')].filter(a => a.checkVisibility())"
+    names = browser.run(f"{links}.map(a => a.textContent)")
+    assert names == ["Configurations", "Findings", "Figures", "Runs"]
     assert browser.run(f"{BY_ID.format('run-table')}.tBodies[0].rows.length") == 2
