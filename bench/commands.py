@@ -14,6 +14,7 @@ KNOWN_OPS = (
     "adamw_step",
     "add_norm",
     "bias_gelu",
+    "dropout",
     "mamba_step",
 )
 

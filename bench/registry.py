@@ -6,7 +6,7 @@ from geomem.bench.adamw.op import AdamWStepOp
 from geomem.bench.attention.op import ShortAttentionOp
 from geomem.bench.loss.op import LinearCrossEntropyOp
 from geomem.bench.mamba_step.op import MambaStepOp
-from geomem.bench.passes.ops import add_norm_op, bias_gelu_op
+from geomem.bench.passes.ops import add_norm_op, bias_gelu_op, dropout_op
 from geomem.bench.scan.op import SelectiveScanOp
 from geomem.bench.variants import Op
 
@@ -17,5 +17,6 @@ OPS: dict[str, Callable[[], Op]] = {
     "adamw_step": AdamWStepOp,
     "add_norm": add_norm_op,
     "bias_gelu": bias_gelu_op,
+    "dropout": dropout_op,
     "mamba_step": MambaStepOp,
 }

@@ -4,6 +4,7 @@ from geomem.kernels.adamw_step import AdamWHyper, adamw_step
 from geomem.kernels.add_norm import AddNorm, add_norm
 from geomem.kernels.bias_gelu import bias_gelu
 from geomem.kernels.causal_conv1d import causal_conv1d
+from geomem.kernels.dropout import dropout
 from geomem.kernels.linear_cross_entropy import (
     LinearCrossEntropy,
     Targets,
@@ -24,6 +25,7 @@ __all__ = [
     "add_norm",
     "bias_gelu",
     "causal_conv1d",
+    "dropout",
     "linear_cross_entropy",
     "member_norm",
     "ones_like_losses",

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
-_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
-_MIX_2 = 0x94D049BB133111EB - 2**64
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
+MIX_2 = 0x94D049BB133111EB - 2**64
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
@@ -21,8 +21,8 @@ def _shift(z: Tensor, bits: int) -> Tensor:
 
 
 def _mix(z: Tensor) -> Tensor:
-    z = (z ^ _shift(z, 30)) * _MIX_1
-    z = (z ^ _shift(z, 27)) * _MIX_2
+    z = (z ^ _shift(z, 30)) * MIX_1
+    z = (z ^ _shift(z, 27)) * MIX_2
     return z ^ _shift(z, 31)
 
 
@@ -30,13 +30,13 @@ def stream_keys(seeds: Sequence[int], purpose: str, device: torch.device | str =
     """Return one int64 key per seed, [K], for numbers that serve `purpose`."""
     salt = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little", signed=True)
     seed = torch.tensor(list(seeds), dtype=torch.int64, device=device)
-    return _mix(_mix(seed * _GOLDEN) ^ salt)
+    return _mix(_mix(seed * GOLDEN) ^ salt)
 
 
 def random_bits(keys: Tensor, counters: Tensor) -> Tensor:
     """Return 64 random bits as int64 [K, *counters.shape] for keys [K] and counters int64."""
     shape = (-1, *[1] * counters.dim())
-    return _mix(keys.view(shape) + (counters + 1) * _GOLDEN)
+    return _mix(keys.view(shape) + (counters + 1) * GOLDEN)
 
 
 def uniform(keys: Tensor, counters: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The residual addition and norm, and bias and GELU, in the shapes of a step.
+"""The residual addition and norm, bias and GELU, and dropout, in the shapes of a step.
 
 K members · R rows · D width
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geomem.bench.passes.op import PassOp, Sizes
-from geomem.kernels import add_norm, bias_gelu
+from geomem.kernels import add_norm, bias_gelu, dropout
 
 ROWS = ((4096, 17), (512, 802), (1, 2914))  # of tiny, G(256, 5) and G(5000, 5)
 
@@ -43,6 +43,29 @@ def _bias_gelu(t: Mapping[str, Tensor], impl: str) -> tuple[Tensor, ...]:
     return (bias_gelu(t["x"], t["bias"], impl=impl),)
 
 
+def _written(sizes: Sizes, short: torch.dtype, g: torch.Generator) -> dict[str, Tensor]:
+    return {"x": _normal(g, *sizes).to(short)}
+
+
+_DRAWS: dict[tuple[int, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+
+
+def _draws(K: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return keys, rates and a site; members share a key, so that one alone draws the same.
+
+    Made once, by the reference: a program that is compiled later reads them, as a step's does.
+    """
+    if (K, device) not in _DRAWS:
+        keys = torch.zeros(K, dtype=torch.int64, device=device)
+        _DRAWS[K, device] = keys, torch.full((K,), 0.1, device=device), keys.new_zeros(())
+    return _DRAWS[K, device]
+
+
+def _dropout(t: Mapping[str, Tensor], impl: str) -> tuple[Tensor, ...]:
+    x = t["x"]
+    return (dropout(x, *_draws(x.shape[0], x.device), impl=impl),)
+
+
 def add_norm_op() -> PassOp:
     """x, y | total, normal; total, their gradients | those of x and y."""
     return PassOp(
@@ -64,4 +87,16 @@ def bias_gelu_op() -> PassOp:
         ("y",),
         _product,
         lambda short: {"forward": 2 * short, "backward": 3 * short},
+    )
+
+
+def dropout_op() -> PassOp:
+    """x | y; dy | dx."""
+    return PassOp(
+        "dropout",
+        {"cuda": [(*rows, width) for rows, width in zip(ROWS, (32, 64, 384), strict=True)]},
+        _dropout,
+        ("y",),
+        _written,
+        lambda short: {"forward": short + 4, "backward": 4 + short},
     )

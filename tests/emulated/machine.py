@@ -23,6 +23,8 @@ from geomem.kernels.bias_gelu import fused as gelu
 from geomem.kernels.bias_gelu import reference as plain_gelu
 from geomem.kernels.causal_conv1d import fused as conv
 from geomem.kernels.causal_conv1d import reference as plain_conv
+from geomem.kernels.dropout import fused as drop
+from geomem.kernels.dropout import reference as plain_drop
 from geomem.kernels.linear_cross_entropy import fused as loss
 from geomem.kernels.linear_cross_entropy import reference as plain_loss
 from geomem.kernels.member_norm import fused as norms
@@ -160,6 +162,13 @@ def _conv_backward(x, silu, dy):
     return _gradients(lambda t: [plain_conv.causal_conv1d(type(x)(*t), silu)], x, [dy])
 
 
+def _drop_backward(dy, keys, rates, site, dtype):
+    def run(leaves):
+        return [plain_drop.run(*leaves, keys, rates, site)]
+
+    return _gradients(run, [torch.zeros_like(dy, dtype=dtype)], [dy])
+
+
 def _attention_backward(x, do):
     return _gradients(lambda t: [plain_attention.run(type(x)(*t))], x, [do])
 
@@ -197,6 +206,8 @@ _VALUES = [
     (scan, "backward", _scan_backward),
     (conv, "forward", plain_conv.causal_conv1d),
     (conv, "backward", _conv_backward),
+    (drop, "forward", plain_drop.run),
+    (drop, "backward", _drop_backward),
     (attention, "forward", plain_attention.run),
     (attention, "backward", _attention_backward),
     (packed, "run", _packed),

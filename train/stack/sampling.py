@@ -6,7 +6,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from geomem.kernels.streams import permutation, random_bits, stream_keys
+from geomem.kernels import dropout
+from geomem.kernels.streams import permutation, stream_keys
 
 
 class EpochStream:
@@ -62,9 +63,7 @@ class EpochStreams:
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
-_FRACTION_BITS = 24
-_ELEMENT_BITS = 30  # of a member at one site
-_SITE_BITS = 10  # calls in a step; what is left of 64 bits counts 16 million steps
+_SITE_BITS = 10  # calls in a step; beside those of elements, 24 of 64 are left to count steps
 
 
 class DropoutStream:
@@ -72,14 +71,12 @@ class DropoutStream:
 
     def __init__(self, keys: Tensor, rates: Tensor, step: Tensor) -> None:
         self._keys, self._rates = keys, rates
-        self._site = step << _SITE_BITS
+        # All at once: each of a GPU's launches for one number takes as long as for many.
+        self._sites = (step << _SITE_BITS) + torch.arange(1 << _SITE_BITS, device=step.device)
+        self._calls = 0
 
     def __call__(self, x: Tensor) -> Tensor:
         """Zero elements of x [K, ...] at each member's rate and scale the rest up."""
-        count = x[0].numel()
-        counters = (self._site << _ELEMENT_BITS) + torch.arange(count, device=x.device)
-        self._site = self._site + 1
-        draw = random_bits(self._keys, counters) & ((1 << _FRACTION_BITS) - 1)
-        rates = self._rates.view(-1, *[1] * (x.dim() - 1))
-        kept = draw.view(x.shape) >= (rates * (1 << _FRACTION_BITS)).long()
-        return x * kept / (1 - rates)
+        site = self._sites[self._calls]
+        self._calls += 1
+        return dropout(x, self._keys, self._rates, site)
