@@ -14,6 +14,10 @@ from geomem.train.config.execution import Execution
 from geomem.train.sweep.errors import UsageError
 
 _GPU_FILES = ("/dev/nvidiactl", "/dev/dxg")
+_CONTAINER_LIMITS = (  # of version 2 and version 1 of control groups
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 _CPU_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 _ASK_TORCH = """
 import json, torch
@@ -92,11 +96,17 @@ def _gpus() -> dict[str, _Gpu]:
 
 
 def cpu_memory() -> int:
-    """Bytes of the machine; 0 if not known."""
+    """Bytes of the machine, or what a container may have of them; 0 if not known."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return 0
+    for limit in _CONTAINER_LIMITS:
+        try:
+            found = min(found, int(limit.read_text()))
+        except (OSError, ValueError):  # no container, or "max"
+            continue
+    return found
 
 
 def _cpu_name() -> str:
