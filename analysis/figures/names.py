@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geomem.analysis.sweeps import Member
-from geomem.train.sweep.results import Value, in_order
-from geomem.train.sweep.table import short, shown
+from geomem.train.sweep.results import DIGESTS, Value, in_order
+from geomem.train.sweep.table import DIGITS, short, shown
 
 SIZES = {
     "path_star": ("arms", "length"),
@@ -17,7 +17,6 @@ SIZES = {
 TIED = {"transformer": True, "mamba": True, "feed_forward": True, "node2vec": True, "recall": False}
 TABLES = ("subjects", "relations", "attributes")
 ALL_NAMED = 3  # as many differing fields are named even where most configurations agree
-HASH, LETTERS = "sha256", 8  # of a file's hash, where its path does not tell it from others
 MISSING = object()
 
 
@@ -93,13 +92,10 @@ def told_apart(names: Sequence[str], fields: Sequence[Mapping[str, Value]]) -> l
     Equal only where all fields are. Where more than three fields differ, as among one-off variants,
     the value that more than half of the name's configurations have is left out.
     """
-    hashes = [{n: str(v)[:LETTERS] for n, v in own.items() if _hash(n)} for own in fields]
-    others = [{n: v for n, v in own.items() if not _hash(n)} for own in fields]
-    return _with_differences(_with_differences(names, others), hashes)
-
-
-def _hash(name: str) -> bool:
-    return name.endswith(HASH)
+    # A file's digest, where its path does not tell it from others.
+    digests = [{n: str(v)[:DIGITS] for n, v in own.items() if n in DIGESTS} for own in fields]
+    others = [{n: v for n, v in own.items() if n not in DIGESTS} for own in fields]
+    return _with_differences(_with_differences(names, others), digests)
 
 
 def _with_differences(names: Sequence[str], fields: Sequence[Mapping[str, Any]]) -> list[str]:

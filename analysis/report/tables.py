@@ -1,9 +1,7 @@
 """The measures of runs as tables: one line per configuration, and one row per run."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,14 @@ from geomem.analysis.report.limits import Limits
 from geomem.analysis.summaries import geometry
 from geomem.analysis.sweeps import Member
 from geomem.train.sweep.results import Row, as_records, final_metrics, telling
-from geomem.train.sweep.table import HEADLINES, by_configuration, short, shown, spread
+from geomem.train.sweep.table import (
+    HEADLINES,
+    by_configuration,
+    short,
+    shown,
+    spread,
+    without_positions,
+)
 
 GEOMETRY = ("level", "spearman", "auc", "top1")
 EXACT = 2**53 - 1  # beyond it JavaScript's numbers, which JSON becomes there, skip integers
@@ -41,16 +46,10 @@ def measured_rows(members: Sequence[Member]) -> list[Row]:
 
 def _measures(batch: Batch) -> dict[str, Floats]:
     finals = final_metrics(batch.pack)
-    rows = [finals[at] for at in batch.places]
+    rows = [without_positions(finals[at]) for at in batch.places]
     return {
-        name: np.array([_headline(row, name) for row in rows]) for name in HEADLINES
+        name: np.array([row.get(name, np.nan) for row in rows]) for name in HEADLINES
     } | geometry(batch)
-
-
-def _headline(metrics: Mapping[str, float], name: str) -> float:
-    """A last measure, the mean over positions of one that has several; NaN if there is none."""
-    values = [v for key, v in metrics.items() if name in (key, key.rpartition(".")[0])]
-    return fmean(values) if values else math.nan
 
 
 def configurations(rows: Sequence[Row], limits: Limits) -> str:

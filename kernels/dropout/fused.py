@@ -38,23 +38,24 @@ def _over(a, b):
 
 
 @triton.jit
-def _drawn(keys, rates, site, k, first, offset, acc: tl.constexpr):
-    """kept of the elements `first + offset` of member k, and 1 - rate."""
+def _drawn(keys, rates, site, count, tiles, BLOCK: tl.constexpr, acc: tl.constexpr):
+    """Of a program's elements: where they begin, which follow, if there, kept, and 1 - rate."""
+    k, first = tl.program_id(0) // tiles, (tl.program_id(0) % tiles).to(tl.int64) * BLOCK
+    offset = tl.arange(0, BLOCK)
     z = (tl.load(site).to(tl.uint64) << OF_A_SITE) + first.to(tl.uint64) + 1
     z = tl.load(keys + k).to(tl.uint64) + z * GOLDEN + offset.to(tl.uint64) * GOLDEN
     z = (z ^ (z >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     draw = ((z ^ (z >> 31)) & (ONE - 1)).to(tl.int64)
     rate = tl.load(rates + k)
-    return (draw >= (rate * ONE).to(tl.int64)).to(acc), (1 - rate).to(acc)
+    kept = (draw >= (rate * ONE).to(tl.int64)).to(acc)
+    begin = k.to(tl.int64) * count + first
+    return begin, offset, offset < count - first, kept, (1 - rate).to(acc)
 
 
 @_jit
 def forward_kernel(x, keys, rates, site, y, count, tiles, BLOCK: tl.constexpr, acc: tl.constexpr):
-    k, first = tl.program_id(0) // tiles, (tl.program_id(0) % tiles).to(tl.int64) * BLOCK
-    offset = tl.arange(0, BLOCK)
-    ok, at = offset < count - first, k.to(tl.int64) * count + first
-    kept, rest = _drawn(keys, rates, site, k, first, offset, acc)
+    at, offset, ok, kept, rest = _drawn(keys, rates, site, count, tiles, BLOCK, acc)
     value = widen(tl.load(x + at + offset, mask=ok, other=0.0), acc)
     tl.store(y + at + offset, _over(value * kept, rest), mask=ok)
 
@@ -63,10 +64,7 @@ def forward_kernel(x, keys, rates, site, y, count, tiles, BLOCK: tl.constexpr, a
 def backward_kernel(
     dy, keys, rates, site, dx, count, tiles, BLOCK: tl.constexpr, acc: tl.constexpr
 ):
-    k, first = tl.program_id(0) // tiles, (tl.program_id(0) % tiles).to(tl.int64) * BLOCK
-    offset = tl.arange(0, BLOCK)
-    ok, at = offset < count - first, k.to(tl.int64) * count + first
-    kept, rest = _drawn(keys, rates, site, k, first, offset, acc)
+    at, offset, ok, kept, rest = _drawn(keys, rates, site, count, tiles, BLOCK, acc)
     value = _over(tl.load(dy + at + offset, mask=ok, other=0.0), rest)
     value = widen(narrow(value, dx.dtype.element_ty), acc) * kept
     tl.store(dx + at + offset, narrow(value, dx.dtype.element_ty), mask=ok)

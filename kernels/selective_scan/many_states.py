@@ -10,6 +10,7 @@ from geomem.kernels.selective_scan.configs import MOST_STATES
 from geomem.kernels.selective_scan.problem import Inputs
 
 Scan = Callable[[Inputs], tuple[Tensor, ...]]
+_PER_STEP = ("u", "delta", "b", "c")
 
 
 def in_parts(x: Inputs, scan: Scan) -> tuple[Tensor, Tensor]:
@@ -29,9 +30,6 @@ def in_parts(x: Inputs, scan: Scan) -> tuple[Tensor, Tensor]:
     if x.z is not None:
         total = total * F.silu(x.z.to(total.dtype))
     return total.to(dtype), torch.cat(states, -1)
-
-
-_PER_STEP = ("u", "delta", "b", "c")
 
 
 def _some(x: Inputs, states: slice) -> Inputs:

@@ -1,5 +1,7 @@
 """The residual addition and the norm after it on the CPU."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.nn import functional as F
 from geomem.kernels import add_norm, choice
 from geomem.kernels.add_norm.api import implementation
 from tests.kernels import add_norm_cases as cases
+from tests.kernels import pass_cases
 
 
 @pytest.mark.parametrize("centred", [True, False])
@@ -31,12 +34,10 @@ def test_how_it_behaves():
 
 
 def test_the_choice_has_a_name(monkeypatch):
-    assert implementation("auto", "cpu", torch.float32, 64) == "reference"
-    monkeypatch.setattr(choice, "TRITON", True)
-    assert implementation("auto", "cuda", torch.bfloat16, 64) == "triton"
-    assert implementation("auto", "cuda", torch.float32, 4097) == "reference"
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert implementation("auto", "cuda", torch.float32, 64) == "reference"
+    with monkeypatch.context() as patch:
+        patch.setattr(choice, "TRITON", True)
+        assert implementation("auto", "cuda", torch.float32, 4097) == "reference"
+    pass_cases.the_choice_has_a_name(monkeypatch, partial(implementation, width=64))
 
 
 X, W, HALF = torch.zeros(2, 3, 4), torch.ones(2, 4), torch.bfloat16

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from geomem.kernels import bias_gelu, choice
+from geomem.kernels import bias_gelu
 from geomem.kernels.bias_gelu.api import implementation
 from tests.kernels import bias_gelu_cases as cases
+from tests.kernels import pass_cases
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
@@ -19,12 +20,7 @@ def test_how_it_behaves():
 
 
 def test_the_choice_has_a_name(monkeypatch):
-    assert implementation("auto", "cpu", torch.float32) == "reference"
-    monkeypatch.setattr(choice, "TRITON", True)
-    assert implementation("auto", "cuda", torch.bfloat16) == "triton"
-    assert implementation("auto", "cuda", torch.float64) == "reference"
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert implementation("auto", "cuda", torch.float32) == "reference"
+    pass_cases.the_choice_has_a_name(monkeypatch, implementation)
 
 
 X, B = torch.zeros(2, 3, 4), torch.ones(2, 4)

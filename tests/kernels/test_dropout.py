@@ -5,9 +5,10 @@ import shutil
 import pytest
 import torch
 
-from geomem.kernels import choice, dropout
+from geomem.kernels import dropout
 from geomem.kernels.dropout.api import implementation
 from tests.kernels import dropout_cases as cases
+from tests.kernels import pass_cases
 
 
 @pytest.mark.parametrize("site", cases.SITES)
@@ -40,12 +41,7 @@ def test_compiled_it_draws_the_same(dtype):
 
 
 def test_the_choice_has_a_name(monkeypatch):
-    assert implementation("auto", "cpu", torch.float32) == "reference"
-    monkeypatch.setattr(choice, "TRITON", True)
-    assert implementation("auto", "cuda", torch.bfloat16) == "triton"
-    assert implementation("auto", "cuda", torch.float64) == "reference"
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert implementation("auto", "cuda", torch.float32) == "reference"
+    pass_cases.the_choice_has_a_name(monkeypatch, implementation)
 
 
 X, KEYS, RATES, SITE = cases.inputs(2, 3, 4)

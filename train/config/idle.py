@@ -10,7 +10,7 @@ from geomem.train.config.graph import FileGraph, PathStar, TreeStar
 from geomem.train.config.model import FeedForward, Node2Vec, Recall, Transformer
 from geomem.train.config.run import RunConfig, run_id
 from geomem.train.config.settings import Settings
-from geomem.train.config.task import Facts, InWeights, held_out_count
+from geomem.train.config.task import EDGE_MEASURES, Facts, InWeights, held_out_count
 
 
 class _Rule(NamedTuple):
@@ -31,7 +31,7 @@ def _trains_edges_alone(run: RunConfig) -> bool:
 
 def _stops_by_paths(run: RunConfig) -> bool:
     rule = run.train.stop_when
-    return rule is not None and rule.metric not in ("edge_accuracy", "edge_recovery")
+    return rule is not None and rule.metric not in EDGE_MEASURES
 
 
 _OF_PATHS = (
@@ -46,7 +46,7 @@ _RULES = (
         (*(f"task.{name}" for name in _OF_PATHS), "train.path_batch"),
     ),
     _Rule(
-        "task.recipe is edges_only, which has the metrics edge_accuracy and edge_recovery alone",
+        f"task.recipe is edges_only, which has the metrics {' and '.join(EDGE_MEASURES)} alone",
         lambda run: _trains_edges_alone(run) and _stops_by_paths(run),
         ("train.stop_when",),
     ),

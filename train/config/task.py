@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from geomem.train.config.base import Section
 
 MAX_FACTS = 100_000_000
+EDGE_MEASURES = ("edge_accuracy", "edge_recovery")
 Curriculum = tuple[frozenset[str], ...]
 _EDGES, _PATHS = frozenset({"edges"}), frozenset({"paths"})
 
@@ -53,13 +54,7 @@ class InWeights(Section):
     @property
     def measures(self) -> tuple[str, ...]:
         """What an early stop can watch; a run without paths never reaches those of paths."""
-        return (
-            "edge_accuracy",
-            "edge_recovery",
-            "exact_match",
-            "first_hop",
-            "train_exact_match",
-        )
+        return (*EDGE_MEASURES, "exact_match", "first_hop", "train_exact_match")
 
 
 class InContext(Section):

@@ -3,7 +3,7 @@
 import os
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from geomem.train.sweep.cells import print_cells
 from geomem.train.sweep.results import DIGESTS, PLACES, Row, Value, in_order, telling
@@ -37,7 +37,7 @@ def print_table(
     of them, else all.
     """
     fields = telling(rows)
-    measured = in_order(_without_positions(row) for row in rows)
+    measured = in_order(without_positions(row.metrics) for row in rows)
     metrics = [name for name in headlines if name in measured] or measured
     statuses = [s for s in STATUSES if s == "done" or any(row.status == s for row in rows)]
     lines = []
@@ -46,7 +46,7 @@ def print_table(
     for at, members in enumerate(groups.values()):
         cells = [column[at] for column in columns]
         counts = [sum(row.status == s for row in members) for s in statuses]
-        done = [_without_positions(row) for row in members if row.status == "done"]
+        done = [without_positions(row.metrics) for row in members if row.status == "done"]
         spreads = [show([m[name] for m in done if name in m]) for name in metrics]
         lines.append([*cells, str(len(members)), *map(str, counts), *spreads])
     names = [short(name, fields) for name in fields]
@@ -96,9 +96,9 @@ def shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _without_positions(row: Row) -> dict[str, float]:
-    """The measures of a row, those per position replaced by their mean."""
+def without_positions(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The measures of a run, those per position replaced by their mean."""
     gathered: dict[str, list[float]] = {}
-    for name, value in row.metrics.items():
+    for name, value in metrics.items():
         gathered.setdefault(_POSITION.sub("", name), []).append(value)
     return {name: statistics.fmean(values) for name, values in gathered.items()}

@@ -32,6 +32,13 @@ def long_tally(clock):
     return Tally(Counter(pending=8), 2, planned_steps=6400, display=Lines(), clock=clock)
 
 
+def training(clock, steps=3200):
+    """One whose first worker has just started."""
+    tally = long_tally(clock)
+    tally.began(0, stacks=1, planned_steps=steps, resumed=False, fresh=True)
+    return tally
+
+
 def report(tally, clock, seconds, steps, slot=0):
     clock.now += seconds
     tally.stepped(slot, steps, None)
@@ -70,8 +77,7 @@ def test_a_quiet_display_shows_no_line(monkeypatch, capsys):
 
 class TestTimeLeft:
     def test_the_start_of_workers_is_no_training(self, clock):
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=3200, resumed=False, fresh=True)
+        tally = training(clock)
         report(tally, clock, 40, 1)
         assert tally.seconds_left is None
         report(tally, clock, 4, 401)
@@ -97,8 +103,7 @@ class TestTimeLeft:
         assert tally.rate == 200
 
     def test_what_comes_between_two_jobs_of_a_worker_counts(self, clock):
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=3200, resumed=False, fresh=True)
+        tally = training(clock)
         report(tally, clock, 5, 0)
         report(tally, clock, 4, 400)
         tally.returned(0)
@@ -107,8 +112,7 @@ class TestTimeLeft:
         assert tally.rate == pytest.approx(600 / 8)
 
     def test_a_worker_that_starts_anew_is_not_training_meanwhile(self, clock):
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=3200, resumed=False, fresh=True)
+        tally = training(clock)
         report(tally, clock, 5, 0)
         report(tally, clock, 8, 800)
         tally.returned(0)
@@ -125,8 +129,7 @@ class TestTimeLeft:
 
     def test_an_evaluation_neither_makes_it_absurd_nor_is_forgotten(self, clock):
         """Blocks of 640 steps in 8 s, and 16 s of evaluation: 26.7 steps/s in all."""
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=6400, resumed=False, fresh=True)
+        tally = training(clock, 6400)
         report(tally, clock, 5, 0)
         rates = []
         for step in range(40, 6400, 40):
@@ -137,8 +140,7 @@ class TestTimeLeft:
         assert 20 < min(late) < max(late) < 45
 
     def test_it_is_counted_down_and_ends_where_it_proves_wrong(self, clock):
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=6400, resumed=False, fresh=True)
+        tally = training(clock, 6400)
         report(tally, clock, 5, 0)
         report(tally, clock, 54, 5400)
         assert tally.seconds_left == pytest.approx(10)
@@ -162,8 +164,7 @@ class TestTimeLeft:
         assert tally.rate == 100
 
     def test_a_changed_speed_is_followed(self, clock):
-        tally = long_tally(clock)
-        tally.began(0, stacks=1, planned_steps=6400, resumed=False, fresh=True)
+        tally = training(clock, 6400)
         report(tally, clock, 5, 0)
         for step in range(100, 3300, 100):
             report(tally, clock, 10, step)
