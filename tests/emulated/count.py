@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import BaseModel
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -23,8 +24,8 @@ from triton.runtime.jit import JITFunction
 
 from geomem.bench.throughput.catalog import POINTS
 from geomem.bench.throughput.points import MemoryPoint, Shape, timed_run
+from geomem.kernels import Targets
 from geomem.models import output_matrix
-from geomem.train.stack.batches import tensors_of, with_tensors
 from geomem.train.stack.build import build_model, build_task
 from geomem.train.stack.members import Rates, Settings, stages_of
 from geomem.train.stack.state import State
@@ -132,8 +133,22 @@ def _moved(t):
     return size
 
 
+def _move(value):
+    """Bring every tensor of an object of ours to the device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(DEVICE)
+    if isinstance(value, list):
+        return [_move(each) for each in value]
+    if isinstance(value, Targets):
+        return Targets(*map(_move, value))
+    if type(value).__module__.startswith("geomem.") and not isinstance(value, BaseModel):
+        for name, own in vars(value).items():
+            object.__setattr__(value, name, _move(own))
+    return value
+
+
 def count_step(config, members):
-    """Count what the second step of a stack takes."""
+    """Count what the second step of a stack takes, its sampling included."""
     count = Count()
 
     def launch(kernel, *args, grid, warmup, **kwargs):
@@ -143,6 +158,7 @@ def count_step(config, members):
     task = build_task(runs, CPU)
     stage = stages_of(runs[0])[0]
     task.enter(stage)
+    task.prepare(0, 2)
     with pytest.MonkeyPatch.context() as patch:
         machine.see_a_gpu(patch)
         patch.setattr(JITFunction, "run", launch)
@@ -154,11 +170,10 @@ def count_step(config, members):
             step = Step(runs, model, state, Settings(runs, DEVICE), known)
             step.start(stage, 0)
             rates = Rates(runs, 0).table(0, 2).to(DEVICE)
-            for i in range(2):
-                parts = [task.parts(i)]
-                given = with_tensors(parts, [t.to(DEVICE) for t in tensors_of(parts)])
+            _move(task)
+            for lr in rates:
                 count.bytes.clear()
-                step.each(given, rates[i : i + 1])
+                step(task.parts(step.in_stage), lr)
     return count
 
 

@@ -109,7 +109,13 @@ class Batches:
         elif tables.paths is not None:
             self._all_paths = path_part(tables, tables.paths.train)
 
-    def parts(self, step: int) -> list[Part]:
+    def prepare(self, step: int, count: int) -> None:
+        """See `Task.prepare`."""
+        for stream in (self._edge_stream, self._path_stream):
+            if stream is not None:
+                stream.prepare(step, count)
+
+    def parts(self, step: int | Tensor) -> list[Part]:
         """Return the parts of a step, counted from the start of the stage."""
         found = []
         if "edges" in self._stage.examples:
@@ -118,12 +124,12 @@ class Batches:
             found.append(self._paths(step))
         return found
 
-    def _edges(self, step: int) -> Part:
+    def _edges(self, step: int | Tensor) -> Part:
         if self._edge_stream is None:
             return self._all_edges
         return sampled_edge_part(self._tables, self._edge_stream.batch(step))
 
-    def _paths(self, step: int) -> Part:
+    def _paths(self, step: int | Tensor) -> Part:
         if self._path_stream is None:
             return self._all_paths
         assert self._tables.paths is not None

@@ -54,7 +54,12 @@ class FactsTask:
     def enter(self, stage: Stage) -> None:
         """See `Task.enter`."""
 
-    def parts(self, step: int) -> list[Part]:
+    def prepare(self, step: int, count: int) -> None:
+        """See `Task.prepare`."""
+        if self._order is not None:
+            self._order.prepare(step, count)
+
+    def parts(self, step: int | Tensor) -> list[Part]:
         """See `Task.parts`."""
         if self._order is None:
             assert self._whole is not None

@@ -14,8 +14,10 @@ from geomem.train.config.run import RunConfig
 from geomem.train.config.task import InContext
 from geomem.train.stack.batches import Part, predict
 from geomem.train.stack.members import Stage
+from geomem.train.stack.sampling import Ring
+from geomem.train.tasks.ahead import AT_ONCE
 from geomem.train.tasks.in_context import Examples, Source
-from geomem.train.tasks.prompts import AT_ONCE, context_length, first_hop_at, label_count
+from geomem.train.tasks.prompts import context_length, first_hop_at, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
 
@@ -30,12 +32,18 @@ class InContextTask:
         seeds = [run.seed for run in runs]
         self._batch, self._tests = batch, task.test_examples
         self._training = Source(seeds, "training", graph, task, device)
-        self._block = -1
+        self._drawn = Ring(self._block, AT_ONCE * batch, batch, device)
         self._test = Source(seeds, "test", graph, task, device)
         self._first_hop = first_hop_at(graph, task)
         self._no_prefix = torch.zeros(len(runs), 0, dtype=torch.int64, device=device)
         self.vocab = FIRST_NODE + label_count(graph, task)
-        self.context = context_length(graph, task)
+        self.context, self._targets = context_length(graph, task), target_count(graph, task)
+
+    def _block(self, number: int) -> Tensor:
+        """Examples of AT_ONCE steps, so that few kernels are started for each: [K, ., T + L]."""
+        many = AT_ONCE * self._batch
+        drawn = self._training.draw(number * many, many)
+        return torch.cat([drawn.tokens, drawn.targets], 2)
 
     def known_tokens(self, vocab: int) -> Tensor | None:
         """See `Task.known_tokens`."""
@@ -43,13 +51,14 @@ class InContextTask:
     def enter(self, stage: Stage) -> None:
         """See `Task.enter`; every step draws anew."""
 
-    def parts(self, step: int) -> list[Part]:
+    def prepare(self, step: int, count: int) -> None:
+        """See `Task.prepare`."""
+        self._drawn.prepare(step, count)
+
+    def parts(self, step: int | Tensor) -> list[Part]:
         """See `Task.parts`."""
-        block, place = divmod(step, AT_ONCE)
-        if block != self._block:
-            many = AT_ONCE * self._batch
-            self._block, self._drawn = block, self._training.draw(block * many, many)
-        return [self._part(self._drawn.rows(place * self._batch, self._batch))]
+        tokens, targets = self._drawn.batch(step).split([self.context, self._targets], 2)
+        return [self._part(Examples(tokens, targets))]
 
     def _part(self, examples: Examples) -> Part:
         segment = Segment(examples.tokens, self._no_prefix, examples.targets.shape[2])

@@ -40,7 +40,11 @@ class InWeightsTask:
         """See `Task.enter`."""
         self._batches = Batches(self._runs, self.tables, stage, self._device)
 
-    def parts(self, step: int) -> list[Part]:
+    def prepare(self, step: int, count: int) -> None:
+        """See `Task.prepare`."""
+        self._batches.prepare(step, count)
+
+    def parts(self, step: int | Tensor) -> list[Part]:
         """See `Task.parts`."""
         return self._batches.parts(step)
 

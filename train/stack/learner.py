@@ -9,14 +9,15 @@ from torch import Tensor
 from geomem.kernels import member_norm
 from geomem.models import Model, Neighbours, Node2Vec, output_matrix
 from geomem.train.config.run import RunConfig
-from geomem.train.stack.batches import Part, tensors_of, with_tensors
+from geomem.train.stack.batches import tensors_of, with_tensors
 from geomem.train.stack.compiled import Program, Repeated
 from geomem.train.stack.in_weights import InWeightsTask
 from geomem.train.stack.members import Settings, Stage
-from geomem.train.stack.replay import GRAPH_STEPS, Replay
+from geomem.train.stack.replay import Replay
 from geomem.train.stack.state import State
 from geomem.train.stack.step import Step
 from geomem.train.stack.task import Task
+from geomem.train.tasks.ahead import AT_ONCE
 
 PIECE_BYTES = 4 << 20  # of parameters, gradients and moments: what a cache holds for a while
 
@@ -65,13 +66,14 @@ class TokenLearner:
         settings = Settings(runs, device)
         self._compile, self._on_cpu = compile, device.type == "cpu"
         self._stage: Stage | None = None
-        self._replay, self._pieces, self.at_once = None, [slice(0, len(runs))], 1
+        self._replay: Replay | None = None
+        self._pieces, self.at_once = [slice(0, len(runs))], 1
         if compile and self._on_cpu:
             # Gradients and two moments are as large as the parameters.
             bytes_each = sum(4 * t[0].nbytes for t in state.arena.trained().values())
             self._pieces = pieces(bytes_each, len(runs))
             if len(self._pieces) > 1 and bytes_each <= PIECE_BYTES:
-                self.at_once = GRAPH_STEPS
+                self.at_once = AT_ONCE
         self._steps = [
             Step(
                 runs[own],
@@ -83,12 +85,14 @@ class TokenLearner:
             for own in self._pieces
         ]
         if not self._on_cpu:
-            self._replay, self.at_once = Replay(self._steps[0]), GRAPH_STEPS
+            self.at_once = AT_ONCE
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""
-        if stage != self._stage:  # a graph reads tensors of the task, which have to stay the same
+        if stage != self._stage:
             self._task.enter(stage)
+            if not self._on_cpu:
+                self._replay = Replay(self)
             if self._compile:  # for each stage, in which parts are all of one structure
                 # Evaluations, which have many shapes and are few, are not compiled.
                 program = Program(Step.plain, on_cpu=self._on_cpu)
@@ -100,16 +104,28 @@ class TokenLearner:
 
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""
-        batches = [self._task.parts(in_stage + i) for i in range(len(rates))]
+        self._task.prepare(in_stage, len(rates))
         if self._replay is not None:
-            self._replay(batches, rates)
-        elif len(self._steps) == 1:  # of the very tensors of the task, which the loss may know
-            self._steps[0].each(batches, rates)
+            self._replay(rates)
+        elif len(self._steps) == 1:
+            self.each(rates)
         else:
-            tensors = tensors_of(batches)
-            for own, step in zip(self._pieces, self._steps, strict=True):
-                step.each(with_tensors(batches, [t[own] for t in tensors]), rates[:, own])
+            self._by_pieces(rates, in_stage)
         self._state.step += len(rates)
+
+    def each(self, rates: Tensor) -> None:
+        """See `Steps.each`."""
+        (step,) = self._steps
+        for lr in rates:
+            step(self._task.parts(step.in_stage), lr)
+
+    def _by_pieces(self, rates: Tensor, in_stage: int) -> None:
+        batches = [self._task.parts(in_stage + i) for i in range(len(rates))]
+        tensors = tensors_of(batches)
+        for own, step in zip(self._pieces, self._steps, strict=True):
+            given = with_tensors(batches, [t[own] for t in tensors])
+            for parts, lr in zip(given, rates[:, own], strict=True):
+                step(parts, lr)
 
     def evaluate(self) -> dict[str, Tensor]:
         """See `Task.evaluate`."""
@@ -130,7 +146,7 @@ class GraphLearner:
         self._graph = Neighbours.of(edges.source[0], edges.target[0], model.nodes, model.dtype)
         self._replay, self.at_once = None, 1
         if device.type != "cpu":
-            self._replay, self.at_once = Replay(self), GRAPH_STEPS
+            self._replay, self.at_once = Replay(self), AT_ONCE
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`; every step is alike."""
@@ -138,16 +154,13 @@ class GraphLearner:
 
     def advance(self, rates: Tensor, in_stage: int) -> None:
         """See `Learner.advance`."""
-        batches: list[list[Part]] = [[] for _ in rates]
-        if self._replay is not None:
-            self._replay(batches, rates)
-        else:
-            self.each(batches, rates)
+        step = self._replay or self.each
+        step(rates)
         self._state.step += len(rates)
 
     @torch.no_grad()
-    def each(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
-        """See `Steps.each`; a batch is empty, as a step is on all examples."""
+    def each(self, rates: Tensor) -> None:
+        """See `Steps.each`; each is on all examples."""
         for lr in rates:
             self._ascend(lr)
             self._clock.add_(1)

@@ -1,6 +1,6 @@
 """Batches and dropout from counter-based streams: step s of a run is the same in every stack."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import torch
@@ -8,37 +8,57 @@ from torch import Tensor
 
 from geomem.kernels import dropout
 from geomem.kernels.streams import permutation, stream_keys
+from geomem.train.tasks.ahead import AT_ONCE, blocks_ahead
 
 
-class EpochStream:
-    """Endless order of a table's rows, reshuffled each epoch and for each member.
+class Ring:
+    """Rows of an endless sequence, drawn a block at a time to places that the next blocks reuse.
 
-    Batch s holds places [s B, (s + 1) B) of the endless order; it may span epochs.
+    Step s has rows [s batch, (s + 1) batch) of the sequence, of one block or several. `prepare`
+    draws; what `batch` then does depends on nothing but the step, so that a CUDA graph can do it.
+    draw: rows [K, size, ...] of block 0, 1, ...
     """
+
+    def __init__(
+        self, draw: Callable[[int], Tensor], size: int, batch: int, device: torch.device
+    ) -> None:
+        self._draw, self._size, self._batch = draw, size, batch
+        self._held = [-1] * blocks_ahead(size, batch)
+        self._rows: Tensor | None = None  # [K, blocks, size, ...]
+        self._places = torch.arange(batch, device=device)
+
+    def prepare(self, step: int, count: int) -> None:
+        """Have the rows of steps step, ..., step + count - 1 in their places; AT_ONCE at most."""
+        assert count <= AT_ONCE
+        first, stop = step * self._batch, (step + count) * self._batch
+        for block in range(first // self._size, (stop - 1) // self._size + 1):
+            place = block % len(self._held)
+            if self._held[place] != block:
+                drawn = self._draw(block)
+                if self._rows is None:
+                    K, *shape = drawn.shape
+                    self._rows = drawn.new_empty(K, len(self._held), *shape)
+                self._rows[:, place] = drawn
+                self._held[place] = block
+
+    def batch(self, step: int | Tensor) -> Tensor:
+        """Return the rows of a step, [K, batch, ...]; a step int64 [] has to be prepared."""
+        if isinstance(step, int):
+            self.prepare(step, 1)
+        assert self._rows is not None
+        rows = self._rows.flatten(1, 2)
+        at = torch.add(self._places, step, alpha=self._batch)
+        return rows.index_select(1, at % rows.shape[1])
+
+
+class EpochStream(Ring):
+    """Order of a table's rows, int64 [K, batch], reshuffled each epoch and for each member."""
 
     def __init__(
         self, seeds: Sequence[int], purpose: str, size: int, batch: int, device: torch.device
     ) -> None:
-        self._keys = stream_keys(seeds, purpose, device)
-        self._size, self._batch = size, batch
-        self._orders: dict[int, Tensor] = {}
-
-    def _order(self, epoch: int) -> Tensor:
-        if epoch not in self._orders:
-            self._orders = {e: o for e, o in self._orders.items() if e == epoch - 1}
-            self._orders[epoch] = permutation(self._keys, self._size, epoch)
-        return self._orders[epoch]
-
-    def batch(self, step: int) -> Tensor:
-        """Return the table rows of a step, int64 [K, B]."""
-        place, stop = step * self._batch, (step + 1) * self._batch
-        parts = []
-        while place < stop:
-            epoch, offset = divmod(place, self._size)
-            take = min(stop - place, self._size - offset)
-            parts.append(self._order(epoch)[:, offset : offset + take])
-            place += take
-        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+        keys = stream_keys(seeds, purpose, device)
+        super().__init__(lambda epoch: permutation(keys, size, epoch), size, batch, device)
 
 
 class EpochStreams:
@@ -57,8 +77,13 @@ class EpochStreams:
             own = [seeds[k] for k in members]
             self._streams.append(EpochStream(own, purpose, size, batch, device))
 
-    def batch(self, step: int) -> Tensor:
-        """See `EpochStream.batch`."""
+    def prepare(self, step: int, count: int) -> None:
+        """See `Ring.prepare`."""
+        for stream in self._streams:
+            stream.prepare(step, count)
+
+    def batch(self, step: int | Tensor) -> Tensor:
+        """See `Ring.batch`."""
         parts = [stream.batch(step) for stream in self._streams]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 

@@ -41,10 +41,10 @@ class Step:
         """Set the clock: in_stage steps of this stage are done."""
         self._clock.copy_(torch.tensor([stage.start + in_stage, in_stage]))
 
-    def each(self, batches: Sequence[Sequence[Part]], rates: Tensor) -> None:
-        """Do one step per batch; rates: [steps, K]."""
-        for parts, lr in zip(batches, rates, strict=True):
-            self(parts, lr)
+    @property
+    def in_stage(self) -> Tensor:
+        """Steps of the stage that are done, int64 [], on the device."""
+        return self._clock[1]
 
     def __call__(self, parts: Sequence[Part], lr: Tensor) -> None:
         """Train on the parts; lr: [K]."""

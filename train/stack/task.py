@@ -30,8 +30,18 @@ class Task(Protocol):
         """Prepare for the steps of a stage."""
         ...
 
-    def parts(self, step: int) -> list[Part]:
-        """Return what a step trains on; steps count from the start of the stage."""
+    def prepare(self, step: int, count: int) -> None:
+        """Have ready on the device what steps step, ..., step + count - 1 draw from.
+
+        Steps count from the start of the stage; AT_ONCE of them at most.
+        """
+        ...
+
+    def parts(self, step: int | Tensor) -> list[Part]:
+        """Return what a step trains on.
+
+        A step that stands on the device, int64 [], has to be prepared; nothing then waits for it.
+        """
         ...
 
     def evaluate(self, model: Model, params: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,8 @@ from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts, InContext, InWeights, held_out_count
 from geomem.train.tasks import facts_size
-from geomem.train.tasks.prompts import AT_ONCE, context_length, label_count, target_count
+from geomem.train.tasks.ahead import AT_ONCE, blocks_ahead
+from geomem.train.tasks.prompts import context_length, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
 if TYPE_CHECKING:
@@ -103,7 +104,15 @@ def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
     stages = [[works[name] for name in stage] for stage in task.curriculum]
     work = max(Work(*map(sum, zip(*stage, strict=True))) for stage in stages)
     indices = 5 * edge_count + 2 * nodes + 2 * context * paths.total
+    indices += _ordered(2 * edge_count, run.train.edge_batch)
+    if paths.total:
+        indices += _ordered(paths.trained, run.train.path_batch)
     return TaskSize(nodes, special, context, work, indices)
+
+
+def _ordered(rows: int, batch: int | str) -> int:
+    """Numbers that say which of a table's rows come next; none where each step takes all."""
+    return 0 if batch == "all" else rows * blocks_ahead(rows, int(batch))
 
 
 def _path_work(run: RunConfig, task: InWeights, paths: Paths, context: int, targets: int) -> Work:
@@ -135,14 +144,16 @@ def _context(task: InWeights, targets: int) -> int:
 
 
 def _in_context(run: RunConfig, task: InContext) -> TaskSize:
-    """Examples of several steps are drawn together; that takes four numbers per thing shuffled."""
+    """Examples of AT_ONCE steps are drawn together; that takes four numbers per thing shuffled."""
     graph, batch = run.graph, run.train.path_batch
     assert isinstance(graph, PathStar)
     assert batch != "all"
     context, labels = context_length(graph, task), label_count(graph, task)
-    tokens = batch * context
-    work = Work(tokens, batch * target_count(graph, task), tokens * context)
-    indices = AT_ONCE * batch * (4 * (labels + graph.edge_count) + 2 * context)
+    tokens, targets = batch * context, target_count(graph, task)
+    work = Work(tokens, batch * targets, tokens * context)
+    many = AT_ONCE * batch
+    kept = many * blocks_ahead(many, batch) * (context + targets)
+    indices = many * (4 * (labels + graph.edge_count) + 2 * context) + kept
     return TaskSize(labels, FIRST_NODE, context, work, indices)
 
 
@@ -151,7 +162,7 @@ def _facts(run: RunConfig, task: Facts) -> TaskSize:
     context, targets = facts_size.context_length(task), facts_size.target_count(task)
     trained = task.query_count - task.test_count
     batch = trained if run.train.fact_batch == "all" else run.train.fact_batch
-    ordered = 0 if run.train.fact_batch == "all" else 2 * trained
+    ordered = _ordered(trained, run.train.fact_batch)
     split = task.query_count if task.test_fraction else 0
     work = Work(batch * context, batch * targets, batch * context**2)
     indices = task.subjects * task.relations + split + ordered + batch * (2 * context + 2 * targets)

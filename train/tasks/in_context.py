@@ -28,11 +28,6 @@ class Examples:
     tokens: Tensor
     targets: Tensor
 
-    def rows(self, first: int, count: int) -> "Examples":
-        """Return examples first, ..., first + count - 1 of these."""
-        part = slice(first, first + count)
-        return Examples(self.tokens[:, part], self.targets[:, part])
-
 
 class Source:
     """Endless examples for each of K seeds; `purpose` tells streams apart.

@@ -3,9 +3,6 @@
 from geomem.train.config.graph import PathStar
 from geomem.train.config.task import InContext
 
-AT_ONCE = 8
-"""Steps whose prompts are drawn together, so that few kernels are started for each."""
-
 
 def label_count(graph: PathStar, task: InContext) -> int:
     """Tokens that can name a node."""

@@ -1,4 +1,4 @@
-"""Which tensors a recorded graph reads, with a stand-in for CUDA that records and repeats calls."""
+"""What a recorded graph does, with a stand-in for CUDA that records and repeats calls."""
 
 from contextlib import contextmanager
 from typing import ClassVar
@@ -7,16 +7,11 @@ import pytest
 import torch
 
 from geomem.bench.throughput.points import StepPoint
-from geomem.models import Segment
 from geomem.train.stack import replay as module
 from geomem.train.stack import train_stack
-from geomem.train.stack.batches import Part, tensors_of
-from geomem.train.stack.replay import AHEAD, GRAPH_STEPS, WARM_CALLS, Replay
-from geomem.train.stack.step import Step
+from geomem.train.stack.replay import AHEAD, WARM_CALLS, Replay
+from geomem.train.tasks.ahead import AT_ONCE
 from tests.train.stack.test_step import KINDS
-
-TAG, OTHER_TAG = torch.tensor([[7], [7]]), torch.tensor([[8], [8]])
-RATES = torch.full((1, 2), 0.1)
 
 
 class _Graph:
@@ -42,21 +37,17 @@ class _Event:
         assert self.under_way.pop(0) is self
 
 
-class _Step:
-    """Notes what it reads, when a device would read it."""
+class _Steps:
+    """Notes the rates that it reads, when a device would read them."""
 
     def __init__(self):
-        self.read, self.layouts = [], []
+        self.read, self.calls = [], 0
 
-    def each(self, batches, rates):
-        ((part,),) = batches
-
+    def each(self, rates):
         def work():
-            self.read.append(
-                [part.segment.tokens.clone(), part.segment.prefix.clone(), part.targets.clone()]
-            )
+            self.read += rates.tolist()
 
-        self.layouts.append((part.segment.tokens.stride(), part.targets.stride()))
+        self.calls += 1
         work() if _Graph.recording is None else _Graph.recording.append(work)
 
 
@@ -73,7 +64,7 @@ def _beside(stream):
 
 
 @pytest.fixture
-def step(monkeypatch):
+def steps(monkeypatch):
     fakes = {
         "CUDAGraph": _Graph,
         "Event": _Event,
@@ -88,70 +79,28 @@ def step(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(module, "_side_stream", lambda device: _Stream())  # the real one is kept
     _Event.under_way.clear()
-    return _Step()
+    return _Steps()
 
 
-def batch(number, tag):
-    """Tokens and targets as slices of a larger draw, as in-context examples are."""
-    drawn = torch.arange(2 * 6 * 5).view(2, 6, 5) + 100 * number
-    return [[Part(Segment(drawn[:, :3, :4], tag, 1), drawn[:, :3, 4])]]
+def test_every_step_has_its_own_rates(steps):
+    replay, lengths = Replay(steps), [2] * WARM_CALLS + [2, 2, 1, 2, 1, 1, 2]
+    wanted = torch.arange(sum(lengths)).float()
+    for rates in wanted[:, None].split(lengths):
+        replay(rates)
+    assert steps.read == [[rate] for rate in wanted.tolist()]
+    assert steps.calls == WARM_CALLS + 2  # one graph for each number of steps, else replayed
 
 
-def assert_read(found, wanted):
-    ((part,),) = wanted
-    for a, b in zip(found, (part.segment.tokens, part.segment.prefix, part.targets), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_every_step_reads_its_own_batch(step):
-    replay, batches = Replay(step), [batch(i, TAG) for i in range(WARM_CALLS + 4)]
-    for one in batches:
-        replay(one, RATES)
-    assert len(step.read) == len(batches)
-    for found, wanted in zip(step.read, batches, strict=True):
-        assert_read(found, wanted)
-    assert len(step.layouts) == WARM_CALLS + 1  # in the rest the graph was replayed
-
-
-def test_kernels_are_warm_for_the_layout_that_is_recorded(step):
-    replay = Replay(step)
-    for i in range(WARM_CALLS + 1):
-        replay(batch(i, TAG), RATES)
-    assert len(set(step.layouts)) == 1
-
-
-def test_a_stage_of_the_same_shapes_gets_a_graph_of_its_own(step):
-    replay, calls = Replay(step), 2 * (WARM_CALLS + 2)
-    batches = [batch(i, TAG if i < calls // 2 else OTHER_TAG) for i in range(calls)]
-    for one in batches:
-        replay(one, RATES)
-    for found, wanted in zip(step.read, batches, strict=True):
-        assert_read(found, wanted)
-    assert TAG.tolist() == [[7], [7]]  # what belongs to the task is never written to
-
-
-def test_the_host_waits_for_the_call_before_the_last_ones(step):
-    replay, ahead = Replay(step), []
+def test_the_host_waits_for_the_call_before_the_last_ones(steps):
+    replay, ahead = Replay(steps), []
     for i in range(WARM_CALLS + 4):
-        replay(batch(i, TAG), RATES)
+        replay(torch.tensor([[float(i)]]))
         ahead.append(len(_Event.under_way))
     assert ahead == [min(i + 1, AHEAD) for i in range(WARM_CALLS + 4)]
 
 
 def test_the_graph_is_among_the_steps_that_a_benchmark_checks():
-    assert StepPoint.checked_steps == (WARM_CALLS + 1) * GRAPH_STEPS
-
-
-def test_an_evaluation_leaves_the_examples_of_a_stage_in_place(make_run, monkeypatch):
-    """Or every graph that reads them would be recorded anew."""
-    given = []
-    monkeypatch.setattr(Step, "each", lambda self, batches, rates: given.append(batches))
-    whole = {"steps": 9, "eval_every": 2, "edge_batch": "all", "path_batch": "all"}
-    train_stack([make_run(task={"recipe": "mixed"}, train=whole)], device="cpu")
-    first, *rest = map(tensors_of, given)
-    assert len(rest) == 8
-    for others in rest:
-        assert all(a is b for a, b in zip(first, others, strict=True))
+    assert StepPoint.checked_steps == (WARM_CALLS + 1) * AT_ONCE
 
 
 CASES = {

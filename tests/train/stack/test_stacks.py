@@ -97,7 +97,7 @@ def test_a_stack_in_pieces_is_the_same_stack(make_run, monkeypatch, uncompiled, 
     runs = _varied(make_run, MODELS[model], RECIPES[recipe], batch=7)
     whole = train_stack(runs)
     monkeypatch.setattr(learner, "PIECE_BYTES", 1)
-    monkeypatch.setattr(learner, "GRAPH_STEPS", 2)
+    monkeypatch.setattr(learner, "AT_ONCE", 2)
     divided = train_stack(runs, compile=True)
     for k in range(len(runs)):
         for name in divided.tensors:
