@@ -48,7 +48,11 @@ def _normalised(v, ok, D, eps, centred: tl.constexpr):
     return v * r[:, None], r
 
 
-@triton.jit
+# Addresses are aligned by D alone: another number of rows takes no kernel of its own.
+_jit = triton.jit(do_not_specialize=["R", "slices", "per_program"])
+
+
+@_jit
 def forward_kernel(
     x, y, weight, bias, y_bias, total, normal, R, D,
     eps: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr, acc: tl.constexpr,
@@ -74,7 +78,7 @@ def forward_kernel(
     tl.store(normal + at, narrow(n, normal.dtype.element_ty), mask=ok)
 
 
-@triton.jit
+@_jit
 def backward_kernel(
     total, weight, dtotal, dnormal, dx, dy, dweight, dbias, dy_bias, R, D, slices, per_program,
     eps: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr, acc: tl.constexpr,

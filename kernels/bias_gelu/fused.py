@@ -30,7 +30,11 @@ def _gate(z):
     return 1 / (1 + tl.exp(z * -SLOPE * (1 + z * z * CUBE)))
 
 
-@triton.jit
+# Addresses are aligned by F alone: another number of rows takes no kernel of its own.
+_jit = triton.jit(do_not_specialize=["R", "tiles", "across", "slices", "per_program"])
+
+
+@_jit
 def forward_kernel(
     x, bias, y, R, F, tiles, across,
     BR: tl.constexpr, BF: tl.constexpr, acc: tl.constexpr,
@@ -44,7 +48,7 @@ def forward_kernel(
     tl.store(y + at, narrow(z * _gate(z), y.dtype.element_ty), mask=ok)
 
 
-@triton.jit
+@_jit
 def backward_kernel(
     x, bias, dy, dx, dbias, R, F, across, slices, per_program,
     BR: tl.constexpr, BF: tl.constexpr, acc: tl.constexpr,

@@ -59,7 +59,11 @@ def _reach(
     return dx
 
 
-@triton.jit
+# One compiled program serves all numbers of sequences and steps.
+_jit = triton.jit(do_not_specialize=["B", "T", "tiles", "slices", "per_program"])
+
+
+@_jit
 def forward_kernel(
     x, weight, bias, initial, y,
     B, T, C, tiles, slices, per_program, x_k, x_b, x_t, initial_k, initial_b,
@@ -93,7 +97,7 @@ def forward_kernel(
             tl.store(out + i * C, narrow(p, y.dtype.element_ty), mask=ok & (t0 + i < T))
 
 
-@triton.jit
+@_jit
 def backward_kernel(
     x, weight, bias, initial, dy, dx, dweight, dbias, dinitial,
     B, T, C, tiles, slices, per_program,

@@ -23,7 +23,7 @@ from geomem.kernels.linear_cross_entropy.configs import (
 from geomem.kernels.linear_cross_entropy.problem import Problem, acc_dtype, list_strides
 from geomem.kernels.linear_cross_entropy.tile import NEVER, first_entry
 
-_SIZES = ["N", "M", "Q", "steps", "blocks"]
+_SIZES = ["N", "M", "Q", "steps", "blocks", "row_k", "token_k"]
 
 
 @triton.jit(do_not_specialize=_SIZES)
