@@ -26,7 +26,7 @@ from geomem.train.sweep.summary import (
     describe_speed,
     exit_code,
     group_failures,
-    none_fits,
+    when_to_retry,
 )
 from geomem.train.sweep.tally import Tally
 from geomem.train.sweep.words import plural
@@ -146,7 +146,5 @@ def _finish(folder: Folder, state: State, runs: Sequence[str], again: str) -> in
     say(describe_packs(state, folder))
     say(f"See the measures:\n  {shlex.join(['geomem-train', 'results', str(folder.root)])}")
     if counts["failed"]:
-        hopeless = "They would fail again here; where there is more memory"
-        why = hopeless if none_fits(causes) else "Try what failed again"
-        say(f"{why}:\n  {again} --retry failed")
+        say(f"{when_to_retry(causes)}:\n  {again} --retry failed")
     return exit_code(counts)

@@ -13,7 +13,13 @@ from geomem.train.sweep.folder import Folder
 from geomem.train.sweep.lock import Holder, holders
 from geomem.train.sweep.state import STATUSES, State, Status, read_state, require_plan
 from geomem.train.sweep.store import describe_losses, find_losses, repair_command
-from geomem.train.sweep.summary import Cause, describe_counts, describe_failures, group_failures
+from geomem.train.sweep.summary import (
+    Cause,
+    describe_counts,
+    describe_failures,
+    group_failures,
+    when_to_retry,
+)
 from geomem.train.sweep.words import duration, plural, printable, size
 
 
@@ -96,7 +102,8 @@ def render_status(found: Mapping[str, Any]) -> str:
         when = "once nobody is at work" if found["drivers"] else "nobody is at work"
         lines.append(f"  {when}; to queue the runs of those packs again:\n    {found['next']}")
     elif found["next"] and not found["drivers"]:
-        lines.append(f"  nobody is at work; to go on:\n    {found['next']}")
+        what = "nobody is at work; to go on" if counts["pending"] else when_to_retry(causes)
+        lines.append(f"  {what}:\n    {found['next']}")
     return "\n".join(lines)
 
 

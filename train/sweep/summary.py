@@ -50,9 +50,11 @@ def group_failures(state: State, runs: Sequence[str]) -> list[Cause]:
     return [Cause(cause, count, logs[cause]) for cause, count in causes.most_common()]
 
 
-def none_fits(causes: Sequence[Cause]) -> bool:
-    """Whether there are failures and each is of a run that this machine's memory cannot hold."""
-    return bool(causes) and all(NEVER_FITS in cause.cause for cause in causes)
+def when_to_retry(causes: Sequence[Cause]) -> str:
+    """In front of the command that tries failed runs again: not here, if none of them fits."""
+    if all(NEVER_FITS in cause.cause for cause in causes):
+        return "What failed would fail again here; where there is more memory"
+    return "Try what failed again"
 
 
 def describe_failures(causes: Sequence[Cause]) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from geomem.train.packs import DiskError
 from geomem.train.sweep import engine
 from geomem.train.sweep.errors import EngineError, FolderError
+from geomem.train.sweep.status import read_status, render_status
 from geomem.train.sweep.worker import classify
 from tests.train.sweep import helpers
 from tests.train.sweep.helpers import Sweeper, wait_for
@@ -82,7 +83,9 @@ class TestMemory:
         assert "DefaultCPUAllocator" not in cause
         err = capfd.readouterr().err
         assert "warning: 2 runs may not fit: an estimate says up to" in err
-        assert "They would fail again here; where there is more memory:\n" in err
+        hopeless = "What failed would fail again here; where there is more memory:\n"
+        assert hopeless in err
+        assert hopeless in render_status(read_status(sweeper.folder))
 
     def test_results_of_halves_are_those_of_the_whole(self, sweeper, fake, tmp_path):
         fake(oom=2)
