@@ -9,6 +9,7 @@ import torch
 
 from geomem.kernels.choice import recorded_choices
 from geomem.kernels.cpu_matmul import fast_products
+from geomem.kernels.cuda_matmul import float32_sums
 from geomem.train.config.run import RunConfig
 from geomem.train.stack import checkpoint as checkpoints
 from geomem.train.stack.build import build_task
@@ -105,7 +106,7 @@ def train_stacks(
             reported = now
 
     place = trainer.device.type
-    with fast_products(place) as library, recorded_choices() as chosen:
+    with float32_sums(), fast_products(place) as library, recorded_choices() as chosen:
         trainer.train(between)
     chosen["matrix_products"] = library
     parts = _collect(stacks, trainer, keep_parameters)
