@@ -50,9 +50,9 @@ def normal(keys: Tensor, counters: Tensor) -> Tensor:
     return quantile
 
 
-def permutation(keys: Tensor, n: int, epoch: int = 0) -> Tensor:
-    """Return a random order of range(n) for each key, int64 [K, n]; `epoch` selects which one."""
-    return permutations(keys, n, epoch, 1)[:, 0]
+def permutation(keys: Tensor, n: int) -> Tensor:
+    """Return a random order of range(n) for each key, int64 [K, n]."""
+    return permutations(keys, n, 0, 1)[:, 0]
 
 
 def permutations(keys: Tensor, n: int, first: int, count: int) -> Tensor:

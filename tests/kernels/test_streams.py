@@ -2,7 +2,14 @@
 
 import torch
 
-from geomem.kernels.streams import normal, permutation, random_bits, stream_keys, uniform
+from geomem.kernels.streams import (
+    normal,
+    permutation,
+    permutations,
+    random_bits,
+    stream_keys,
+    uniform,
+)
 
 
 def test_a_member_draws_the_same_in_any_stack():
@@ -42,7 +49,8 @@ def test_uniform_stays_inside_the_open_interval():
 
 def test_permutations_are_permutations_and_change_with_the_epoch():
     keys = stream_keys(range(4), "p")
-    first, second = permutation(keys, 50), permutation(keys, 50, epoch=1)
+    first, second = permutations(keys, 50, 0, 2).unbind(1)
+    assert torch.equal(first, permutation(keys, 50))
     expected = torch.arange(50).expand(4, -1)
     assert torch.equal(first.sort(1).values, expected)
     assert torch.equal(second.sort(1).values, expected)

@@ -67,7 +67,7 @@ class TokenLearner:
         self._compile, self._on_cpu = compile, device.type == "cpu"
         self._stage: Stage | None = None
         self._replay: Replay | None = None
-        self._pieces, self.at_once = [slice(0, len(runs))], 1
+        self._pieces, self.at_once = [slice(0, len(runs))], 1 if self._on_cpu else AT_ONCE
         if compile and self._on_cpu:
             # Gradients and two moments are as large as the parameters.
             bytes_each = sum(4 * t[0].nbytes for t in state.arena.trained().values())
@@ -84,8 +84,6 @@ class TokenLearner:
             )
             for own in self._pieces
         ]
-        if not self._on_cpu:
-            self.at_once = AT_ONCE
 
     def enter(self, stage: Stage, in_stage: int) -> None:
         """See `Learner.enter`."""

@@ -7,24 +7,25 @@ import torch
 from torch import Tensor
 
 from geomem.kernels import dropout
-from geomem.kernels.streams import permutation, stream_keys
-from geomem.train.tasks.ahead import AT_ONCE, blocks_ahead
+from geomem.kernels.streams import permutations, stream_keys
+from geomem.train.tasks.ahead import AT_ONCE, BLOCKS, epochs_of_block
 
 
 class Ring:
-    """Rows of an endless sequence, drawn a block at a time to places that the next blocks reuse.
+    """Rows of an endless sequence, drawn a block at a time to places that later blocks reuse.
 
-    Step s has rows [s batch, (s + 1) batch) of the sequence, of one block or several. `prepare`
-    draws; what `batch` then does depends on nothing but the step, so that a CUDA graph can do it.
-    draw: rows [K, size, ...] of block 0, 1, ...
+    Step s has rows [s batch, (s + 1) batch) of the sequence, of one block or two. `prepare` draws;
+    what `batch` then does depends on nothing but the step, so that a CUDA graph can do it.
+    draw: rows [K, size, ...] of block 0, 1, ...; size: those of AT_ONCE steps at least.
     """
 
     def __init__(
         self, draw: Callable[[int], Tensor], size: int, batch: int, device: torch.device
     ) -> None:
+        assert size >= AT_ONCE * batch
         self._draw, self._size, self._batch = draw, size, batch
-        self._held = [-1] * blocks_ahead(size, batch)
-        self._rows: Tensor | None = None  # [K, blocks, size, ...]
+        self._held = [-1] * BLOCKS
+        self._rows: Tensor | None = None  # [K, BLOCKS, size, ...]
         self._places = torch.arange(batch, device=device)
 
     def prepare(self, step: int, count: int) -> None:
@@ -32,12 +33,12 @@ class Ring:
         assert count <= AT_ONCE
         first, stop = step * self._batch, (step + count) * self._batch
         for block in range(first // self._size, (stop - 1) // self._size + 1):
-            place = block % len(self._held)
+            place = block % BLOCKS
             if self._held[place] != block:
                 drawn = self._draw(block)
                 if self._rows is None:
                     K, *shape = drawn.shape
-                    self._rows = drawn.new_empty(K, len(self._held), *shape)
+                    self._rows = drawn.new_empty(K, BLOCKS, *shape)
                 self._rows[:, place] = drawn
                 self._held[place] = block
 
@@ -57,8 +58,12 @@ class EpochStream(Ring):
     def __init__(
         self, seeds: Sequence[int], purpose: str, size: int, batch: int, device: torch.device
     ) -> None:
-        keys = stream_keys(seeds, purpose, device)
-        super().__init__(lambda epoch: permutation(keys, size, epoch), size, batch, device)
+        keys, epochs = stream_keys(seeds, purpose, device), epochs_of_block(size, batch)
+
+        def draw(block: int) -> Tensor:
+            return permutations(keys, size, block * epochs, epochs).flatten(1)
+
+        super().__init__(draw, epochs * size, batch, device)
 
 
 class EpochStreams:

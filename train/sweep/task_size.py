@@ -9,7 +9,7 @@ from geomem.train.config.model import Node2Vec
 from geomem.train.config.run import RunConfig
 from geomem.train.config.task import Facts, InContext, InWeights, held_out_count
 from geomem.train.tasks import facts_size
-from geomem.train.tasks.ahead import AT_ONCE, blocks_ahead
+from geomem.train.tasks.ahead import AT_ONCE, BLOCKS, epochs_of_block
 from geomem.train.tasks.prompts import context_length, label_count, target_count
 from geomem.train.tasks.vocabulary import FIRST_NODE
 
@@ -112,7 +112,7 @@ def _in_weights(run: RunConfig, task: InWeights) -> TaskSize:
 
 def _ordered(rows: int, batch: int | str) -> int:
     """Numbers that say which of a table's rows come next; none where each step takes all."""
-    return 0 if batch == "all" else rows * blocks_ahead(rows, int(batch))
+    return 0 if batch == "all" else BLOCKS * epochs_of_block(rows, int(batch)) * rows
 
 
 def _path_work(run: RunConfig, task: InWeights, paths: Paths, context: int, targets: int) -> Work:
@@ -152,7 +152,7 @@ def _in_context(run: RunConfig, task: InContext) -> TaskSize:
     tokens, targets = batch * context, target_count(graph, task)
     work = Work(tokens, batch * targets, tokens * context)
     many = AT_ONCE * batch
-    kept = many * blocks_ahead(many, batch) * (context + targets)
+    kept = BLOCKS * many * (context + targets)
     indices = many * (4 * (labels + graph.edge_count) + 2 * context) + kept
     return TaskSize(labels, FIRST_NODE, context, work, indices)
 
