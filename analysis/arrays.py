@@ -53,6 +53,16 @@ def unit_rows(x: Array) -> Array:
     return x / (norm + (norm == 0))
 
 
+def rounded(values: Array) -> Array:
+    """Rows [..., p] rounded so that numbers tie which the order of additions alone tells apart.
+
+    To 12 decimals of the largest magnitude in the row in float64, to 6 in float32.
+    """
+    largest = highest(abs(values))[..., None]
+    decimals = 12 if str(values.dtype).endswith("float64") else 6
+    return (values / (largest + (largest == 0))).round(decimals=decimals)
+
+
 def highest(x: Array) -> Array:
     """The maximum over the last axis."""
     return x.amax(-1) if hasattr(x, "amax") else x.max(-1)

@@ -24,6 +24,9 @@ HISTORY = "history/embedding"
 class Batch:
     """Runs of one pack; `places` [K] on its member axis. `embedding` [K, n, m].
 
+    Embeddings and the parameters of scores are float64: 1 - cosine of float32 has few digits left
+    where all rows are nearly alike.
+
     final: whether the embedding is that at the end, which the pack's other tensors go with.
     """
 
@@ -75,17 +78,26 @@ class Batch:
 
     @cached_property
     def map(self) -> Floats | None:
-        """The one trained map W [K, m, m] of logit(v|u) = e_u W e_v; None in any other model."""
+        """The one trained map W [K, m, m] of logit(v|u) = e_u W u_v; None in any other model."""
         model = self.config["model"]
-        linear = model["kind"] == "feed_forward" and model["layers"] == 1 and model["tie"]
+        linear = model["kind"] == "feed_forward" and model["layers"] == 1
         known = self.final and linear and self.has("parameters/map0")
-        return self.tensor("parameters/map0") if known else None
+        return self.tensor("parameters/map0").astype(np.float64) if known else None
 
     @cached_property
     def unembedding(self) -> Floats | None:
         """The output table [K, n, m] where it is not the embedding."""
         known = self.final and self.has("unembedding")
-        return self.tensor("unembedding") if known else None
+        return self.tensor("unembedding").astype(np.float64) if known else None
+
+    @property
+    def scores_known(self) -> bool:
+        """Whether E W Uᵀ is what the model scores, and not the same as E Eᵀ.
+
+        Without a map that holds of Node2Vec alone: other models have layers in between.
+        """
+        direct = self.config["model"]["kind"] == "node2vec" and self.unembedding is not None
+        return direct or self.map is not None
 
 
 def measure(
@@ -107,7 +119,8 @@ def measure(
         elif batch.has(HISTORY):
             past, steps = batch.tensor(HISTORY), batch.tensor("history_step")
             points = [
-                replace(batch, embedding=past[:, at], final=False) for at in range(len(steps))
+                replace(batch, embedding=past[:, at].astype(np.float64), final=False)
+                for at in range(len(steps))
             ]
             found = [
                 _rows(point, compute, {"step": int(step)})
@@ -129,7 +142,7 @@ def _batches(members: Sequence[Member]) -> Iterator[tuple[list[int], Batch]]:
     for pack, place in packs.values():
         # Read past the sweep's cache: thousands of packs need not be in memory together.
         at = np.array([members[own].at for own in place])
-        yield place, Batch(pack, at, pack.tensor("embedding")[at])
+        yield place, Batch(pack, at, pack.tensor("embedding")[at].astype(np.float64))
 
 
 def _rows(batch: Batch, compute: Callable[[Batch], Measures], extra: dict[str, Value]) -> list[Row]:

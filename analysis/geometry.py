@@ -94,10 +94,13 @@ def leaf_first_hop(embedding: Array, arms: Ints) -> Array:
 
 
 def as_retrieval(closer: Ints, ties: Ints, others: int) -> Retrieval:
-    """Retrieval from how many of the `others` lie closer than one's own, and how many as close."""
-    before = closer + ties
+    """Retrieval from how many of the `others` lie closer than one's own, and how many as close.
+
+    NaN where there are no others.
+    """
+    before, known = closer + ties, 1.0 if others else np.nan
     auc: Floats = 1 - (closer + 0.5 * ties) / max(1, others)
-    return Retrieval((before == 0).astype(float), 1 / (1 + before), auc)
+    return Retrieval(known * (before == 0), known / (1 + before), known * auc)
 
 
 def path_distances(embedding: Array, arms: Ints, rows: slice = slice(None)) -> Array:
@@ -117,7 +120,7 @@ def path_distances(embedding: Array, arms: Ints, rows: slice = slice(None)) -> A
 def path_contrast(embedding: Array, arms: Ints) -> PathContrast:
     """Means of the diagonal and of the rest of `path_distances`, without that matrix.
 
-    One arm has no other: `between` is NaN then.
+    One arm has no other: `between` is NaN then, as `within` is where an arm has one node.
     """
     nodes = unit_rows(embedding)[..., arms[:, 1:], :]
     between = 1 - mean_similarity(nodes.sum(-2) / nodes.shape[-2], "dot")
@@ -125,10 +128,14 @@ def path_contrast(embedding: Array, arms: Ints) -> PathContrast:
 
 
 def _inside(nodes: Array) -> Array:
-    """Mean distance of two different nodes of an arm, [..., A]; nodes [..., A, length - 1, m]."""
+    """Mean distance of two different nodes of an arm, [..., A]; nodes [..., A, length - 1, m].
+
+    NaN for arms of one node beside the root.
+    """
     count = nodes.shape[-2]
     together = (nodes.sum(-2) ** 2).sum(-1) - (nodes * nodes).sum(-1).sum(-1)
-    return 1 - together / max(1, count * (count - 1))
+    pairs = count * (count - 1)
+    return 1 - together / (pairs or np.nan)
 
 
 def principal_components(x: Floats, count: int) -> Floats:

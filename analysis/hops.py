@@ -20,8 +20,8 @@ from geomem.analysis.arrays import (
 )
 from geomem.analysis.geometry import cosine_distances
 
-ALL_PAIRS = 1_024
-SOURCES = 64
+PAIRS = 1 << 21
+"""Pairs that are looked at, at most: those of 2 048 nodes."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,17 @@ def hop_distances(edges: Ints, n: int, sources: Ints | None = None) -> Floats:
 
 
 def hop_table(
-    edges: Ints, n: int, nodes: Ints | None = None, sources: int = SOURCES, seed: int = 0
+    edges: Ints, n: int, nodes: Ints | None = None, limit: int = PAIRS, seed: int = 0
 ) -> HopTable:
     """Hop distances of the pairs of different nodes, of a node set or of all, each pair once.
 
-    Sets of more than 1 024 nodes: from `sources` of them, drawn with `seed`, to all of them. Pairs
+    Of more pairs than `limit`: as many as that, from nodes drawn with `seed` to all of them. Pairs
     in different components have no hop distance and do not count.
     """
     nodes = np.arange(n) if nodes is None else np.unique(nodes)
     chosen = np.arange(len(nodes))
-    if len(nodes) > ALL_PAIRS:
+    if len(nodes) * (len(nodes) - 1) // 2 > limit:
+        sources = max(1, limit // len(nodes))
         chosen = np.sort(np.random.default_rng(seed).choice(len(nodes), sources, replace=False))
     hops = hop_distances(edges, n, nodes[chosen])[:, nodes]
     place = np.full(len(nodes), len(nodes))

@@ -17,7 +17,7 @@ class MemoryScores(NamedTuple):
     """Edge margins [...] of three score matrices; NaN where one has no meaning.
 
     original: E W Uᵀ, as the model scores; associative memory has nothing else.
-    skewed: E W' Eᵀ, what is left of W along E's own axes (`skewed_weight`).
+    skewed: E W' Eᵀ, what is left of W along E's own axes (`skewed_weight`), of tied embeddings.
     geometric: E Eᵀ, the embeddings alone.
     """
 
@@ -50,14 +50,15 @@ def memory_scores(
     """Edge margins at one point of training or, with more leading axes, at each.
 
     weight: the one trained map, [..., m, m] or [m, m], in a model that has no other; without it,
-    the original is E Uᵀ, and for tied embeddings nothing but the geometric. A history of
+    the original is E Uᵀ, the scores of a model without layers, and for tied embeddings nothing but
+    the geometric. A history of
     embeddings [K, points, n, m] goes with a history of weights, or with weight[:, None].
     """
     geometric = edge_margin(make_scores(embedding), edges)
     if weight is None and unembedding is None:
         return MemoryScores(geometric, geometric, geometric)
     original = edge_margin(make_scores(embedding, weight, unembedding), edges)
-    if weight is None:
+    if weight is None or unembedding is not None:
         return MemoryScores(original, np.full_like(original, np.nan), geometric)
     x = to_numpy(embedding)
     skewed = edge_margin(make_scores(x, skewed_weight(x, weight)), edges)

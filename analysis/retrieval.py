@@ -5,7 +5,16 @@ K members · n nodes · m embedding width · P paths · A first hops · Q querie
 
 import numpy as np
 
-from geomem.analysis.arrays import PIECE, Array, Ints, flat_members, pieces, to_numpy, unit_rows
+from geomem.analysis.arrays import (
+    PIECE,
+    Array,
+    Ints,
+    flat_members,
+    pieces,
+    rounded,
+    to_numpy,
+    unit_rows,
+)
 from geomem.analysis.geometry import Measure, Retrieval, as_retrieval
 
 
@@ -34,7 +43,7 @@ def first_hop_retrieval(
     closer = np.empty(queries.shape, np.int64)
     ties = np.empty_like(closer)
     for part in pieces(queries.shape[1], len(x) * len(hops), limit):
-        rows = leaves[:, part] @ right
+        rows = rounded(leaves[:, part] @ right)
         place = np.arange(rows.shape[1])[None]
         own = rows[member, place, own_hop[queries[:, part]]][..., None]
         closer[:, part] = to_numpy((rows > own).sum(-1))

@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from geomem.analysis.arrays import PIECE, Array, Floats, Ints, alike, highest, pieces, to_numpy
+from geomem.analysis.arrays import (
+    PIECE,
+    Array,
+    Floats,
+    Ints,
+    alike,
+    highest,
+    pieces,
+    rounded,
+    to_numpy,
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def neighbour_ranks(scores: Scores, edges: Ints, limit: int = PIECE) -> tuple[Fl
     found = np.empty((*scores.lead, len(pairs)))
     for part in pieces(len(pairs), int(np.prod(scores.lead)) * scores.n, limit):
         u, v = pairs[part].T
-        rows, at = scores.rows(u), np.arange(len(u))
+        rows, at = rounded(scores.rows(u)), np.arange(len(u))
         own = rows[..., at, v]
         before = (rows >= own[..., None]).sum(-1)
         found[..., part] = to_numpy(before) - to_numpy(rows[..., at, u] >= own)

@@ -129,16 +129,19 @@ def fiedler_alignment(
 
     As many singular vectors as the eigenspace has dimensions, after the trivial eigenvectors, one
     per component and no part of the eigenspace, are projected out of V. A random subspace scores
-    about k / n. NaN where eigenspace and trivial vectors are all there is: anything is aligned.
+    about k / n. NaN where eigenspace and trivial vectors are all there is: anything is aligned; and
+    where V has fewer singular vectors than are asked for, but for the rounding of float32.
     space: the eigenspace, by default that of the reference. Raises ValueError if this does not hold
     the whole of it.
     """
     space = space or Span(reference.vectors[:, reference.fiedler])
     trivial = reference.vectors[:, reference.trivial]
     x = _float64(embedding)
-    u = np.linalg.svd(x - trivial @ (trivial.T @ x), full_matrices=False)[0]
+    u, values, _ = np.linalg.svd(x - trivial @ (trivial.T @ x), full_matrices=False)
     u = u[..., : space.size]
     angles = _angles(space.coordinates(u), u - space.part(u))
+    least = np.finfo(np.float32).eps * np.linalg.norm(x, axis=(-1, -2))
+    angles[values[..., u.shape[-1] - 1] <= least] = np.nan
     if space.size + trivial.shape[1] == x.shape[-2]:
         angles = np.full_like(angles, np.nan)
     score: Floats = (np.cos(np.radians(angles)) ** 2).mean(-1)

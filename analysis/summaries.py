@@ -137,20 +137,26 @@ def _fiedler(batch: Batch, reference: SpectralReference) -> dict[str, Floats]:
 def _memory(batch: Batch, cells: int) -> dict[str, Floats]:
     x, edges, task = batch.embedding, batch.edges, batch.config["task"]
     K, n, m = x.shape
-    margins = memory_scores(x, edges, batch.map, batch.unembedding)
-    tied = batch.unembedding is None
-    cost = succinctness(len(edges), n, m, cells, task.get("edges", "both") == "both", tied)
-    known = {"margin_geometric": margins.geometric, "norm": np.sqrt((x**2).sum((1, 2)))}
-    if batch.map is not None or not tied:
-        known |= {"margin": margins.original, "margin_skewed": margins.skewed}
-    return known | {name: np.full(K, value) for name, value in cost._asdict().items()}
+    tied, taught = batch.unembedding is None, task.get("edges", "both")
+    cost = succinctness(len(edges), n, m, cells, taught == "both", tied)
+    if taught == "given":  # by a file that may have any edge in one direction or both
+        cost = cost._replace(associative_bits=np.nan, associative_norm=np.nan)
+    found = {"norm": np.sqrt((x**2).sum((1, 2)))}
+    if batch.scores_known:
+        margins = memory_scores(x, edges, batch.map, batch.unembedding)
+        found |= {"margin": margins.original, "margin_skewed": margins.skewed}
+    else:
+        margins = memory_scores(x, edges)
+    found["margin_geometric"] = margins.geometric
+    return found | {name: np.full(K, value) for name, value in cost._asdict().items()}
 
 
 def recall(batch: Batch) -> dict[str, Floats]:
     """Top-k edge recovery from the embeddings, from the model's own scores, and its accuracies.
 
     recovery_dot, recovery_cosine: share of nodes whose neighbours score highest, from E Eᵀ and from
-    cosines; recovery_dot_edges: share of neighbours; recovery_map: from E W Eᵀ or E Uᵀ.
+    cosines; recovery_dot_edges: share of neighbours; recovery_map: from E W Uᵀ or, in Node2Vec,
+    E Uᵀ.
     """
     if not batch.has("edges"):
         return _finals(batch)
@@ -161,7 +167,7 @@ def recall(batch: Batch) -> dict[str, Floats]:
         "recovery_dot_edges": dot.edges,
         "recovery_cosine": edge_recovery(make_scores(unit_rows(x)), edges).nodes,
     }
-    if batch.map is not None or batch.unembedding is not None:
+    if batch.scores_known:
         scores = make_scores(x, batch.map, batch.unembedding)
         found["recovery_map"] = edge_recovery(scores, edges).nodes
     return found | _finals(batch)

@@ -111,7 +111,7 @@ class Node2Vec:
         for k, rows, scores, row, at, _ in self._blocks(params, graph):
             own = scores.flatten(1)[:, at]
             loss[k] += (scores.logsumexp(2)[:, row] - own).sum(1)
-            # What is not a neighbour, the node itself included unless it is one.
+            # Of what is left the highest: of nodes that are no neighbours, nor the node itself.
             scores.flatten(1)[:, at] = -torch.inf
             self._own_scores(scores, rows).fill_(-torch.inf)
             others = scores.amax(2)

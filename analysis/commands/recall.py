@@ -22,9 +22,12 @@ def command(sweep: Path, conditions: tuple[str, ...], as_csv: bool, as_json: boo
 
     \b
     exact_match, first_hop, edge_recovery   as the run measured them, on held-out paths and edges
-    recovery_dot, recovery_cosine           share of nodes whose deg(u) highest-scoring nodes are
-                                            their neighbours, from the embeddings alone
-    recovery_map                            the same with the one trained map, or output table
+    recovery_dot, recovery_cosine           share of nodes whose deg(u) highest-scoring other nodes
+                                            are their neighbours, from the embeddings alone; of
+                                            edge_recovery all tokens are rivals, the node included
+                                            (not in Node2Vec)
+    recovery_map                            the same from the scores of a model of one map and no
+                                            more, or of Node2Vec with two tables
     exact_match_peak, ..._peak_step         highest value on the way, and when; CSV and JSON
 
     \b

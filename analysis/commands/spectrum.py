@@ -50,10 +50,14 @@ def command(
     effective_rank     exp of the entropy of the singular values
     negative_share     energy on negative eigenvalues of (W+W')/2, W = D^-1 A: the "zigzag"
     energy_fiedler     energy on the Fiedler-like eigenspace
-    alignment          mean cos^2 of the angles to that eigenspace; of chance: about its share of n
-                       (largest_angle: the last of them; neither where nothing else is left of n)
-    margin             best neighbour less best other node, in the model's scores E W E'
-    margin_skewed      the same of W's part along E's own axes; margin_geometric: of E E'
+                       (CSV: energy_trivial, on one vector per component; energy_constant)
+    alignment          mean cos^2 of the angles to that eigenspace, after the trivial eigenvector of
+                       each component is taken out; of chance: about its share of n (largest_angle:
+                       the last of them; neither where no more is left of n, or of the embedding)
+    margin             best neighbour less best other node, in the model's scores E W U' (U = E
+                       where tied)
+    margin_skewed      the same of W's part along E's own axes, where tied
+    margin_geometric   the same of E E'
 
     Of graphs above 1 500 nodes that are no path-stars, energy_fiedler, alignment and largest_angle
     are left out where the eigenspace is too large; a line on stderr names them. So it does graphs
@@ -76,7 +80,7 @@ def command(
         measures = ", ".join(summaries.FIEDLER)
         reason = "that eigenspace is too large to be computed above 1 500 nodes"
         click.echo(f"without {measures}, as {reason}: {'; '.join(lacking)}", err=True)
-    if lacking := _graphs(runs.members, rows, "effective_rank", "negative_share"):
+    if lacking := _graphs(runs.members, rows, "effective_rank", "projection.1"):
         reason = "a node of the graph has no edge to another"
         click.echo(f"without energies and alignment, as {reason}: {'; '.join(lacking)}", err=True)
     print_rows(rows, as_csv, as_json, summaries.SPECTRUM)

@@ -102,6 +102,8 @@ def test_one_node_is_like_no_other_without_a_warning(kind):
     contrast = path_contrast(kind(np.ones((2, 4, 5))), arms)
     assert np.isnan(contrast.between).all()
     assert contrast.within == pytest.approx([0, 0])
+    _, short = star(3, 2)
+    assert np.isnan(path_contrast(kind(np.ones((2, 4, 5))), short).within).all()
 
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

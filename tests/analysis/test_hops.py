@@ -64,15 +64,14 @@ def test_sets_have_distances_through_the_whole_graph():
     assert sorted(table.hops[np.isfinite(table.hops)].tolist()) == [3, 3, 3, 6, 6, 6]
 
 
-def test_large_sets_are_sampled_the_same_way_each_time(monkeypatch):
+def test_large_sets_are_sampled_the_same_way_each_time():
     embedding, edges, _ = perfect_star(40, 5)
     embedding = embedding + 0.3 * np.random.default_rng(0).standard_normal(embedding.shape)
     whole = hop_correlation(embedding, hop_table(edges, 161))
-    monkeypatch.setattr(hops, "ALL_PAIRS", 100)
-    table = hop_table(edges, 161)
-    assert len(table.sources) == hops.SOURCES
+    table = hop_table(edges, 161, limit=64 * 161)
+    assert len(table.sources) == 64
     first, other = table.sources[:2]
     assert np.isfinite(table.hops[0, other]) != np.isfinite(table.hops[1, first])
     sampled = hop_correlation(embedding, table)
-    assert sampled == hop_correlation(embedding, hop_table(edges, 161))
+    assert sampled == hop_correlation(embedding, hop_table(edges, 161, limit=64 * 161))
     assert sampled == pytest.approx(whole, abs=0.03)

@@ -21,6 +21,21 @@ def test_an_associative_embedding_is_one_tie():
     assert found.reciprocal_rank.tolist() == [1 / 5] * 5
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("measure", ["cosine", "dot"])
+def test_equal_rows_tie_whatever_order_their_products_are_added_in(dtype, measure):
+    edges, arms = star(257, 3)
+    row = np.random.default_rng(0).standard_normal(64).astype(dtype)
+    found = first_hop_retrieval(np.tile(row, (len(edges) + 1, 1)), arms, measure=measure)
+    assert set(found.auc.tolist()) == {0.5}
+    assert set(found.reciprocal_rank.tolist()) == {1 / 257}
+
+
+def test_one_arm_has_no_rivals():
+    embedding, _, arms = perfect_star(1, 4)
+    assert np.isnan(np.stack(first_hop_retrieval(embedding, arms))).all()
+
+
 def test_it_agrees_with_the_whole_matrix():
     _, arms = star(30, 4)
     rng = np.random.default_rng(0)

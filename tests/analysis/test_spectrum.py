@@ -69,6 +69,17 @@ def test_any_basis_of_the_eigenspace_is_aligned(name):
     assert fiedler_alignment(rest, reference).score == pytest.approx(0, abs=1e-12)
 
 
+def test_an_embedding_without_enough_directions_has_no_alignment():
+    """Singular vectors of nothing but rounding are any vectors at all."""
+    reference = spectral_reference(cycle(15), 15)
+    wave = waves(15, 1)
+    cases = [np.zeros((15, 4)), np.full((15, 4), 0.1), wave[:, :1] * np.ones((1, 4))]
+    cases = np.stack([*cases, np.concatenate([wave, 1e-3 * wave], 1)]).astype(np.float32)
+    found = fiedler_alignment(cases, reference)
+    np.testing.assert_array_equal(np.isnan(found.score), [True, True, True, False])
+    assert found.score[3] == pytest.approx(1)
+
+
 def test_random_embeddings_are_aligned_by_their_share_of_dimensions():
     reference = spectral_reference(cycle(60), 60)
     x = np.random.default_rng(0).standard_normal((200, 60, 8))
