@@ -54,13 +54,17 @@ def unit_rows(x: Array) -> Array:
 
 
 def rounded(values: Array) -> Array:
-    """Rows [..., p] rounded so that numbers tie which the order of additions alone tells apart.
+    """Rounded to 12 decimals in float64 and to 6 in float32, so that equal numbers near 1 tie."""
+    return values.round(decimals=12 if str(values.dtype).endswith("float64") else 6)
 
-    To 12 decimals of the largest magnitude in the row in float64, to 6 in float32.
+
+def rounded_rows(values: Array) -> Array:
+    """Rows [..., p] over their largest magnitude, `rounded`.
+
+    Then numbers tie which the order of additions alone tells apart, whatever their size.
     """
     largest = highest(abs(values))[..., None]
-    decimals = 12 if str(values.dtype).endswith("float64") else 6
-    return (values / (largest + (largest == 0))).round(decimals=decimals)
+    return rounded(values / (largest + (largest == 0)))
 
 
 def highest(x: Array) -> Array:

@@ -6,7 +6,6 @@ n nodes · m embedding width · s sources · t targets
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geomem.analysis.arrays import (
     PIECE,
@@ -16,6 +15,7 @@ from geomem.analysis.arrays import (
     flat_members,
     node_pairs,
     pieces,
+    rounded,
     to_numpy,
 )
 from geomem.analysis.geometry import cosine_distances
@@ -89,14 +89,8 @@ def hop_correlation(
         for part in pieces(len(x), table.hops.size, limit):
             distances = cosine_distances(x[part][:, table.sources], x[part][:, table.targets])
             values = to_numpy(distances)[:, counts]
-            found[part] = _standard_ranks(_rounded(values)) @ hops
+            found[part] = _standard_ranks(rounded(values)) @ hops
     return found.reshape(embedding.shape[:-2])
-
-
-def _rounded(distances: NDArray[np.floating]) -> Floats:
-    decimals = 12 if distances.dtype == np.float64 else 6
-    rounded: Floats = np.round(distances, decimals)
-    return rounded
 
 
 def _standard_ranks(values: Floats) -> Floats:

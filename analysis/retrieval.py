@@ -11,7 +11,7 @@ from geomem.analysis.arrays import (
     Ints,
     flat_members,
     pieces,
-    rounded,
+    rounded_rows,
     to_numpy,
     unit_rows,
 )
@@ -43,7 +43,7 @@ def first_hop_retrieval(
     closer = np.empty(queries.shape, np.int64)
     ties = np.empty_like(closer)
     for part in pieces(queries.shape[1], len(x) * len(hops), limit):
-        rows = rounded(leaves[:, part] @ right)
+        rows = rounded_rows(leaves[:, part] @ right)
         place = np.arange(rows.shape[1])[None]
         own = rows[member, place, own_hop[queries[:, part]]][..., None]
         closer[:, part] = to_numpy((rows > own).sum(-1))

@@ -17,7 +17,7 @@ from geomem.analysis.arrays import (
     alike,
     highest,
     pieces,
-    rounded,
+    rounded_rows,
     to_numpy,
 )
 
@@ -103,7 +103,7 @@ def neighbour_ranks(scores: Scores, edges: Ints, limit: int = PIECE) -> tuple[Fl
     found = np.empty((*scores.lead, len(pairs)))
     for part in pieces(len(pairs), int(np.prod(scores.lead)) * scores.n, limit):
         u, v = pairs[part].T
-        rows, at = rounded(scores.rows(u)), np.arange(len(u))
+        rows, at = rounded_rows(scores.rows(u)), np.arange(len(u))
         own = rows[..., at, v]
         before = (rows >= own[..., None]).sum(-1)
         found[..., part] = to_numpy(before) - to_numpy(rows[..., at, u] >= own)
